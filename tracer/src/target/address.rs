@@ -1,0 +1,51 @@
+//! The three kinds of address, as types: they are converted explicitly, by an object or a mapping.
+//! An address knows nothing of the file or process that it belongs to.
+
+use std::fmt;
+
+/// A position in an object's file, in bytes: what the kernel attaches a uprobe to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileOffset(pub u64);
+
+/// An address as the linker laid it out, in the object's own coordinates: what symbols and DWARF hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkAddress(pub u64);
+
+/// An address in the running process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuntimeAddress(pub u64);
+
+/// Half-open range of link addresses, `start..end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkRange {
+    pub start: LinkAddress,
+    pub end: LinkAddress,
+}
+
+impl LinkRange {
+    /// Whether `address` lies in the range.
+    pub fn contains(self, address: LinkAddress) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// Length in bytes, 0 for a range that ends before it starts.
+    pub fn size(self) -> u64 {
+        self.end.0.saturating_sub(self.start.0)
+    }
+}
+
+macro_rules! address {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+    )*};
+}
+address!(FileOffset, LinkAddress, RuntimeAddress);

@@ -1,0 +1,4 @@
+//! What is there: the process, its objects, their symbols, debug information and USDT probes, its memory.
+//! The only part that opens files and reads /proc. Needs no BPF and changes nothing.
+
+pub mod address;

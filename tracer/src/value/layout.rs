@@ -1,0 +1,160 @@
+//! The model of a type's memory layout: what DWARF says, freed of DWARF.
+//! Pure data, shared by the capture plan (what to copy) and the decoder (what the bytes mean).
+
+/// Index of a type in [`Types`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeId(pub u32);
+
+/// All types that one request needs. Types refer to each other by [`TypeId`], cycles included.
+#[derive(Clone, Debug, Default)]
+pub struct Types {
+    types: Vec<Type>,
+}
+
+impl Types {
+    /// Appends a type and returns its id. A cyclic type is added first as [`Shape::Opaque`] and then [`set`](Self::set).
+    pub fn add(&mut self, ty: Type) -> TypeId {
+        self.types.push(ty);
+        TypeId((self.types.len() - 1) as u32)
+    }
+
+    /// Replaces a type that was added before.
+    pub fn set(&mut self, id: TypeId, ty: Type) {
+        if let Some(slot) = self.types.get_mut(id.0 as usize) {
+            *slot = ty;
+        }
+    }
+
+    /// The type of that id; an unknown id is an opaque type of size 0.
+    pub fn get(&self, id: TypeId) -> &Type {
+        static UNKNOWN: Type = Type { name: String::new(), size_bytes: 0, shape: Shape::Opaque };
+        self.types.get(id.0 as usize).unwrap_or(&UNKNOWN)
+    }
+
+    pub fn len(&self) -> usize {
+        self.types.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+}
+
+/// One type: its full name as the language writes it (`core::option::Option<u64>`), its size, its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    pub name: String,
+    pub size_bytes: u64,
+    pub shape: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    Integer {
+        signed: bool,
+    },
+    Float,
+    Bool,
+    /// A Unicode scalar value (Rust `char`, C++ `char32_t`).
+    Char,
+    /// A C `char`: an integer that reads as text behind a pointer or in an array.
+    CChar {
+        signed: bool,
+    },
+    /// A thin pointer. `target` is `None` for `void *` and for what was not loaded (too many pointers deep).
+    Pointer {
+        target: Option<TypeId>,
+        kind: PointerKind,
+    },
+    /// A Rust slice or `str` pointer: the field offsets of its two words, in bytes, and the element.
+    Slice {
+        element: TypeId,
+        pointer_offset: u64,
+        length_offset: u64,
+        /// The elements are the UTF-8 bytes of a `str`.
+        is_str: bool,
+    },
+    /// A struct, class, tuple or unit. `parameters` are the template parameters (`T` → `u8`), by name.
+    Struct {
+        fields: Vec<Field>,
+        parameters: Vec<(String, TypeId)>,
+        style: StructStyle,
+    },
+    Union {
+        fields: Vec<Field>,
+    },
+    /// A Rust enum with data (`DW_TAG_variant_part`).
+    Enum(Enum),
+    /// An enumeration without data, C or Rust: the names of its values.
+    Enumeration {
+        signed: bool,
+        enumerators: Vec<(String, i128)>,
+    },
+    Array {
+        element: TypeId,
+        count: u64,
+    },
+    /// A function behind a pointer.
+    Function,
+    /// Declared but not defined, or not understood: only name and size are known.
+    Opaque,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointerKind {
+    /// Rust `&T`, `&mut T`, C++ reference: never null, prints as its target.
+    Reference,
+    /// Rust `Box<T>` prints as its target too.
+    Box,
+    /// `*const T`, `*mut T`, C pointers: prints as an address, C strings as text.
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StructStyle {
+    /// `Name { field: value }`; C and C++ structs too.
+    Named,
+    /// `Name(value, value)`: fields `__0`, `__1`, ….
+    TupleStruct,
+    /// `(value, value)`; the unit type is a tuple without fields.
+    Tuple,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub name: String,
+    /// From the start of the enclosing type, in bytes.
+    pub offset: u64,
+    pub ty: TypeId,
+    /// `(first bit from the least significant one of the storage unit, size in bits)`.
+    pub bits: Option<(u32, u32)>,
+}
+
+/// Layout of an enum: a tag, and for each variant the tag values that select it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enum {
+    /// `None`: a single variant, always active.
+    pub tag: Option<Tag>,
+    pub variants: Vec<Variant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// From the start of the enum, in bytes.
+    pub offset: u64,
+    pub size_bytes: u64,
+    pub signed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    pub name: String,
+    /// Tag values that select this variant, as zero-extended bits of the tag's size, inclusive ranges.
+    /// Empty: the default (the niche's data-carrying variant), selected when no other matches.
+    pub discriminants: Vec<(u128, u128)>,
+    /// Offsets from the start of the enum.
+    pub fields: Vec<Field>,
+    pub style: StructStyle,
+    /// Where an `async fn` is suspended, for the variants of a coroutine: `(file, line)`.
+    pub source: Option<(String, u32)>,
+}
