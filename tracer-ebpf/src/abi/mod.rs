@@ -1,0 +1,9 @@
+//! Everything that crosses the boundary between the BPF programs and user space.
+//! `repr(C)`, explicit padding, sizes asserted; no dependencies, no std.
+
+pub mod control;
+pub mod cookie;
+pub mod mailbox;
+pub mod plan;
+pub mod record;
+pub mod thread;

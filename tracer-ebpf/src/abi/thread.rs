@@ -1,0 +1,70 @@
+//! What the programs know of a thread: its open frames, the interpreter's state and the record under way.
+//! Kept in task storage, so that it goes when the thread goes. Per thread, not per CPU: a program that is
+//! preempted must not find another hit's bytes in its scratch.
+
+use super::plan::SLOTS;
+use super::record::{Header, RECORD_BYTES_MAX};
+
+/// Open frames of one thread, over all its stacks. Deeper calls are counted as lost.
+pub const FRAMES_MAX: usize = 64;
+
+/// Stacks of one thread that are told apart: its own, a signal stack, coroutines. The oldest makes room.
+pub const STACKS_MAX: usize = 4;
+
+/// The state of one thread, about 7.5 kB: below the 8 kB up to which the kernel's allocator serves programs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Thread {
+    /// Whether the thread's name was sent.
+    pub known: u32,
+    /// Index of the stack that the last hit was on.
+    pub stack: u32,
+    /// Frames ever taken from `frames`; those given back are chained at `free`.
+    pub frames_used: u32,
+    /// First free frame + 1, 0 if none.
+    pub free: u32,
+    pub stacks: [Stack; STACKS_MAX],
+    pub frames: [Frame; FRAMES_MAX],
+    /// The interpreter: accumulator, bytes of the record so far, operations to skip, slots.
+    pub accumulator: u64,
+    pub cursor: u64,
+    pub skip: u64,
+    pub slots: [u64; SLOTS],
+    /// The result pointer that the frame kept, for an exit's plan.
+    pub result_pointer: u64,
+    pub header: Header,
+    pub record: [u8; RECORD_BYTES_MAX],
+}
+
+/// A stack: the mapping that it lies in, and its innermost open frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stack {
+    /// Lowest address and end; both 0 for an unused element.
+    pub low: u64,
+    pub high: u64,
+    /// Innermost frame + 1, 0 if none.
+    pub top: u32,
+    pub _reserved: u32,
+}
+
+/// A call under way.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frame {
+    /// The stack pointer at the function's first instruction, where the return address is.
+    pub stack_pointer: u64,
+    pub time_ns: u64,
+    pub call_id: u64,
+    pub cookie: u64,
+    /// The register that the plan told to keep.
+    pub result_pointer: u64,
+    /// The enclosing frame + 1 of the same stack (or the next free frame), 0 if none.
+    pub below: u32,
+    pub depth: u16,
+    /// The plan's flags.
+    pub flags: u16,
+}
+
+const _: () = assert!(size_of::<Frame>() == 48);
+const _: () = assert!(size_of::<Thread>() <= 7900);
