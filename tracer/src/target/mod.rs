@@ -2,3 +2,4 @@
 //! The only part that opens files and reads /proc. Needs no BPF and changes nothing.
 
 pub mod address;
+pub mod debug_info;

@@ -1,0 +1,76 @@
+//! A function as DWARF knows it: name, kind, ranges, where it was inlined. Plain data.
+
+use crate::target::address::{LinkAddress, LinkRange};
+
+/// A debugging information entry: the file it is in (0 the object itself, then the split DWARF files) and its offset
+/// in that file's `.debug_info`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DieId {
+    pub file: u32,
+    pub offset: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    Rust,
+    C,
+    Cpp,
+    /// Another one, by its `DW_LANG` number; 0 if the unit does not say.
+    Other(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionKind {
+    Plain,
+    /// The poll function of an `async fn`, under the name of that `async fn`.
+    AsyncFn,
+    /// The poll function of an `async` block, named `parent::{async_block#0}`.
+    AsyncBlock,
+    /// A closure (or anything defined inside one), named `parent::{closure#0}`.
+    Closure,
+}
+
+/// A line of source: the path as the compiler wrote it, and the line, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceLine {
+    pub file: String,
+    pub line: u64,
+}
+
+/// One function. Each out-of-line copy (of a generic, of a codegen unit) is a `Function` of its own;
+/// one that was only ever inlined has no `entry` and no `ranges`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The out-of-line copy, or the abstract function if there is none.
+    pub id: DieId,
+    /// `crate::module::Type::method`, `<crate::Type as crate::Trait>::method`, `namespace::Class::method`, with the
+    /// generic arguments that DWARF knows (`crate::max<u32>`). The name of the `async fn` for its poll function.
+    pub name: String,
+    /// The symbol's name, as mangled.
+    pub linkage_name: Option<String>,
+    pub kind: FunctionKind,
+    pub language: Language,
+    /// The first instruction.
+    pub entry: Option<LinkAddress>,
+    /// All code of this copy, the range of `entry` first, cold parts included.
+    pub ranges: Vec<LinkRange>,
+    pub declared: Option<SourceLine>,
+    /// How many times the function was inlined, all over the object.
+    pub inlined_copies: u32,
+}
+
+impl Function {
+    /// Inlined everywhere: there is no entry to attach to.
+    pub fn is_inlined_only(&self) -> bool {
+        self.entry.is_none()
+    }
+}
+
+/// One inlined copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InlinedCopy {
+    pub id: DieId,
+    /// The copy's code, in the order of DWARF.
+    pub ranges: Vec<LinkRange>,
+    pub called_at: Option<SourceLine>,
+}
