@@ -15,6 +15,22 @@ pub struct LinkAddress(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuntimeAddress(pub u64);
 
+/// What the loader added to an object's link addresses: `runtime = link + bias`, wrapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LoadBias(pub u64);
+
+impl LoadBias {
+    /// Where `address` is in the running process.
+    pub fn runtime(self, address: LinkAddress) -> RuntimeAddress {
+        RuntimeAddress(address.0.wrapping_add(self.0))
+    }
+
+    /// Where the linker had laid out what is now at `address`.
+    pub fn link(self, address: RuntimeAddress) -> LinkAddress {
+        LinkAddress(address.0.wrapping_sub(self.0))
+    }
+}
+
 /// Half-open range of link addresses, `start..end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkRange {

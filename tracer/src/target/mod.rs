@@ -3,3 +3,10 @@
 
 pub mod address;
 pub mod debug_info;
+pub mod demangle;
+pub mod error;
+pub mod files;
+pub mod object;
+pub mod symbol;
+
+pub use error::TargetError;
