@@ -3,6 +3,7 @@
 
 mod ebpf;
 mod run;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -20,11 +21,14 @@ struct Arguments {
 enum Command {
     /// Build the BPF object, or check that the committed one matches its source
     Ebpf(ebpf::Arguments),
+    /// Check the habits that neither the compiler nor clippy looks after
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Ebpf(arguments) => ebpf::run(&arguments),
+        Command::Tidy => tidy::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
