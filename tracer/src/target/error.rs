@@ -4,8 +4,41 @@
 use std::io;
 use std::path::PathBuf;
 
+/// One of several processes that a name fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub pid: u32,
+    /// Its command line, arguments separated by blanks.
+    pub cmdline: String,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    #[error("there is no process {pid}")]
+    NoSuchProcess { pid: u32 },
+    #[error("no process is called {name}; give its pid, or the exact name of its executable")]
+    NoProcessNamed { name: String },
+    #[error("{} processes are called {name}, so give the pid of one:{}", candidates.len(), listed(candidates))]
+    AmbiguousName { name: String, candidates: Vec<Candidate> },
+    #[error("{tid} is a thread of process {pid} ({comm}); use -p {pid}")]
+    IsThread { tid: u32, pid: u32, comm: String },
+    #[error("process {pid} ({comm}) has already ended and only waits for its parent to notice")]
+    Zombie { pid: u32, comm: String },
+    #[error("{pid} ({comm}) is a thread of the kernel, not a program")]
+    KernelThread { pid: u32, comm: String },
+    #[error("process {pid} ({comm}) has exited")]
+    Exited { pid: u32, comm: String },
+    #[error(
+        "process {pid} ({comm}) of user {owner} may not be inspected: \
+         this needs CAP_SYS_PTRACE, which root has; run tracer with sudo"
+    )]
+    Denied { pid: u32, comm: String, owner: String, source: io::Error },
+    #[error(
+        "{} was deleted or replaced since process {pid} loaded it, and the mapped file cannot be reached: \
+         this needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, or a restart of the process",
+        path.display()
+    )]
+    Replaced { path: PathBuf, pid: u32 },
     #[error("cannot open {}", path.display())]
     Open { path: PathBuf, source: io::Error },
     #[error("cannot map {} into memory", path.display())]
@@ -27,4 +60,8 @@ pub enum TargetError {
         path.display()
     )]
     SectionTooLarge { path: PathBuf, section: String, claimed_bytes: u64, limit_bytes: u64 },
+}
+
+fn listed(candidates: &[Candidate]) -> String {
+    candidates.iter().map(|candidate| format!("\n  {:>7}  {}", candidate.pid, candidate.cmdline)).collect()
 }

@@ -6,7 +6,10 @@ pub mod debug_info;
 pub mod demangle;
 pub mod error;
 pub mod files;
+pub mod mapping;
 pub mod object;
+pub mod process;
+pub mod procfs;
 pub mod symbol;
 
 pub use error::TargetError;

@@ -2,6 +2,8 @@
 //! It knows neither the process that maps it nor what its debug information says.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use object::elf;
@@ -209,10 +211,7 @@ fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<(Elf<'data>, Vec<Segme
     check_identity(path, data)?;
     let damaged = |source| TargetError::DamagedElf { path: path.to_owned(), source };
     let elf = Elf::parse(data).map_err(damaged)?;
-    let machine = elf.elf_header().e_machine(LittleEndian);
-    if machine != elf::EM_X86_64 {
-        return Err(TargetError::OtherMachine { path: path.to_owned(), found: machine_name(machine.0) });
-    }
+    check_machine_number(path, elf.elf_header().e_machine(LittleEndian).0)?;
     let segments = loadable(&elf);
     let needed_bytes = segments.iter().map(|segment| segment.offset.0.saturating_add(segment.file_size)).max();
     let present_bytes = data.len() as u64;
@@ -222,6 +221,26 @@ fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<(Elf<'data>, Vec<Segme
         }
         _ => Ok((elf, segments)),
     }
+}
+
+/// Checks that the program at `file` (shown as `path`) is for this machine, without reading more than its header.
+pub(super) fn check_machine(path: &Path, file: &Path) -> Result<(), TargetError> {
+    let mut header = [0; 20];
+    let opened = |source| TargetError::Open { path: path.to_owned(), source };
+    let read = File::open(file).and_then(|mut file| file.read(&mut header)).map_err(opened)?;
+    let header = header.get(..read).unwrap_or_default();
+    check_identity(path, header)?;
+    match header.get(18..20) {
+        Some(&[low, high]) => check_machine_number(path, u16::from_le_bytes([low, high])),
+        _ => Err(TargetError::NotElf { path: path.to_owned() }),
+    }
+}
+
+fn check_machine_number(path: &Path, machine: u16) -> Result<(), TargetError> {
+    if machine == elf::EM_X86_64.0 {
+        return Ok(());
+    }
+    Err(TargetError::OtherMachine { path: path.to_owned(), found: machine_name(machine) })
 }
 
 /// The first bytes of the file (System V ABI, "ELF Identification"): magic, class, byte order.
