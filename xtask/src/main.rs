@@ -1,8 +1,10 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //! They drive cargo and the built binaries; nothing of the tracer is linked here.
 
+mod apt;
 mod ebpf;
 mod run;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -21,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Build the BPF object, or check that the committed one matches its source
     Ebpf(ebpf::Arguments),
+    /// Check and test everything; the end-to-end part needs root
+    Test(test::Arguments),
     /// Check the habits that neither the compiler nor clippy looks after
     Tidy,
 }
@@ -28,6 +32,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Ebpf(arguments) => ebpf::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Tidy => tidy::run(),
     };
     match outcome {

@@ -1,5 +1,5 @@
 //! Debian's compiler for the web, whose packages bring a prebuilt `core` for BPF.
-//! Knows dpkg and apt-get; not how the object is built.
+//! Knows dpkg and the packages' names; not how the object is built.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::toolchain::{Toolchain, Way};
-use crate::run;
+use crate::{apt, run};
 
 const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "libstd-rust-web-dev", "libstd-rust-web-dev-bpf", "libllvm22"];
 
@@ -46,35 +46,14 @@ pub(crate) fn find_or_install() -> Result<Toolchain> {
         return Ok(toolchain);
     }
     eprintln!("installing Debian's packages {}", PACKAGES.join(" "));
-    install(&PACKAGES)?;
+    apt::install(&PACKAGES)?;
     find().context("Debian's packages are installed, but hold no compiler for BPF: use --with nightly")
 }
 
-/// Whether apt knows the packages.
+/// Whether the packages can be installed here: apt offers them, or its lists are still to be fetched.
 pub(crate) fn is_offered() -> bool {
-    let mut command = Command::new("apt-cache");
-    run::output(command.args(["policy", "libstd-rust-web-dev-bpf"]))
-        .is_ok_and(|text| text.contains("Candidate:") && !text.contains("Candidate: (none)"))
+    apt::offers("libstd-rust-web-dev-bpf")
         || (Path::new("/etc/debian_version").exists() && !run::succeeds(Command::new("rustup").arg("--version")))
-}
-
-/// Installs packages with apt-get, through sudo where the user is not root.
-pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    run::checked(apt_get().arg("update"))?;
-    run::checked(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
-}
-
-fn apt_get() -> Command {
-    let is_root = run::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    let mut command = if is_root {
-        Command::new("apt-get")
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("apt-get");
-        sudo
-    };
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
 }
 
 fn file_of(package: &str, is_wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {

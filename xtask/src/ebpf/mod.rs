@@ -34,6 +34,18 @@ pub(crate) struct Arguments {
     rebuild: bool,
 }
 
+impl Arguments {
+    /// As `--check`.
+    pub(crate) fn check() -> Self {
+        Self { with: None, check: true, rebuild: false }
+    }
+
+    /// As `--check --rebuild`.
+    pub(crate) fn rebuild() -> Self {
+        Self { rebuild: true, ..Self::check() }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.check {
         let record = build_into(&committed_object(), arguments.with)?;

@@ -1,0 +1,96 @@
+//! `cargo xtask test`: every check and test of the workspace, one step after the other.
+//! Knows the order of the steps; how they are timed and summed up is in `steps`.
+
+mod steps;
+mod tools;
+
+use std::{ffi::OsStr, fs, path::Path, process::Command};
+
+use anyhow::Result;
+
+use self::steps::Steps;
+use crate::{ebpf, run, tidy, workspace};
+
+/// What `cargo xtask test` is asked to do.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also build the BPF object from source, and run the end-to-end tests against that one too
+    #[arg(long)]
+    fresh: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut steps = Steps::new();
+    steps.run("format", || run::checked(&mut cargo(["fmt", "--all", "--check"])));
+    steps.run("clippy", || {
+        let mut command = cargo(["clippy", "--locked", "--workspace", "--all-targets"]);
+        run::checked(command.args(["--", "--deny", "warnings"]))
+    });
+    steps.run("tidy", tidy::run);
+    steps.run("docs", || {
+        let mut command = cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+        run::checked(command.env("RUSTDOCFLAGS", "--deny warnings"))
+    });
+    steps.run("BPF object", || ebpf::run(&ebpf::Arguments::check()));
+    steps.run("tools", tools::install_missing);
+    steps.run("unit tests: target-app, tracer-ebpf, xtask", || {
+        run::checked(&mut tests(["--workspace", "--exclude", "tracer"]))
+    });
+    steps.run("unit tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--lib", "--bins"])));
+    steps.run("doc tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--doc"])));
+    if arguments.fresh {
+        steps.run("BPF object from source", || ebpf::run(&ebpf::Arguments::rebuild()));
+    }
+    end_to_end(&mut steps, arguments.fresh);
+    steps.finish()
+}
+
+/// The tests in tracer/tests: real binaries, a real kernel, one test at a time.
+fn end_to_end(steps: &mut Steps, fresh: bool) {
+    if !has_end_to_end_tests() {
+        return;
+    }
+    if !run::is_root() {
+        steps.left_out("end-to-end tests", "they attach probes, which takes root: run `cargo xtask test` as root");
+        return;
+    }
+    steps.run("release build: target-app", || {
+        run::checked(&mut cargo(["build", "--locked", "--release", "--package", "target-app"]))
+    });
+    let command = || {
+        let mut command = tests(["--package", "tracer", "--test", "*"]);
+        // They watch the same kernel and share two cores: side by side they would disturb each other's timing.
+        command.args(["--", "--test-threads=1"]);
+        command
+    };
+    steps.run("end-to-end tests", || run::checked(&mut command()));
+    if fresh {
+        steps.run("end-to-end tests with the BPF object from source", || {
+            run::checked(command().env("TRACER_BPF_OBJECT", ebpf::fresh_object()))
+        });
+    }
+}
+
+fn has_end_to_end_tests() -> bool {
+    let folder = workspace::root().join("tracer/tests");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|entry| entry.path()).any(|path| is_test(&path))
+}
+
+/// A test program is a file of its own, or a folder with main.rs.
+fn is_test(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("rs")) || path.join("main.rs").is_file()
+}
+
+fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = Command::new(workspace::cargo());
+    command.current_dir(workspace::root()).args(arguments);
+    command
+}
+
+fn tests<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
+    // A snapshot that differs fails its test; it leaves no file behind.
+    command.args(arguments).env("INSTA_UPDATE", "no");
+    command
+}
