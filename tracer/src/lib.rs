@@ -7,5 +7,6 @@
 //! Left of `kernel` everything is deterministic and needs no privilege; right of it everything can be replayed
 //! from recorded bytes.
 
+pub mod plan;
 pub mod target;
 pub mod value;
