@@ -1,4 +1,7 @@
 //! From what the user asked for to what the kernel will be told: patterns, attach points, capture plans. Pure.
 
+pub mod exits;
 mod opcode;
 pub mod site;
+mod sweep;
+pub mod unwind_rows;

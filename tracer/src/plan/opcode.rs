@@ -79,6 +79,15 @@ impl Opcode {
         Some(head)
     }
 
+    /// A `nop` of any length that encodes no register exchange.
+    pub(super) fn is_nop(&self) -> bool {
+        match self.map {
+            Map::One => self.byte == 0x90 && self.rex & 1 == 0,
+            Map::Two => self.byte == 0x1f && self.register_field() == Some(0),
+            _ => false,
+        }
+    }
+
     /// The register field of the ModRM byte, which selects the instruction in an opcode group.
     pub(super) fn register_field(&self) -> Option<u8> {
         self.next.map(|modrm| (modrm >> 3) & 7)
