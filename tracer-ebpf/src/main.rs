@@ -1,19 +1,23 @@
-//! The root of the BPF programs, built for `bpfel-unknown-none` by `cargo xtask ebpf`.
-//! On the host it is an empty program, so that the workspace builds and lints on stable Rust.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//! The BPF programs: one per kind of probe, all driven by plans (see `abi::plan`).
+//! Built for `bpfel-unknown-none` by `cargo xtask ebpf`; on the host this is an empty program.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
-use aya_ebpf::{macros::uprobe, programs::ProbeContext};
-
-#[cfg(not(target_arch = "bpf"))]
-fn main() {}
-
+mod budget;
 #[cfg(target_arch = "bpf")]
-#[uprobe]
-fn entry(context: ProbeContext) -> u32 {
-    aya_log_ebpf::debug!(&context, "entry");
-    0
-}
+mod emit;
+#[cfg(target_arch = "bpf")]
+mod frames;
+#[cfg(target_arch = "bpf")]
+mod interpret;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod programs;
+#[cfg(target_arch = "bpf")]
+mod registers;
+#[cfg(target_arch = "bpf")]
+mod scope;
 
 #[cfg(target_arch = "bpf")]
 #[unsafe(link_section = "license")]
@@ -22,6 +26,10 @@ static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: no code path panics: the verifier would refuse the program.
+    unsafe { core::hint::unreachable_unchecked() }
 }
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

@@ -8,9 +8,9 @@ use super::cookie::SITE_COSTS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Control {
     /// Process id that may produce records, in the namespace below.
-    pub process_id: u32,
+    pub process_id: u64,
     /// A [`Tripped`] reason, 0 while calls are admitted. Also set by user space to end the session.
-    pub tripped: u32,
+    pub tripped: u64,
     /// Device and inode of the pid namespace that `process_id` counts in; inode 0: the initial namespace.
     pub namespace_device: u64,
     pub namespace_inode: u64,
@@ -27,8 +27,9 @@ pub struct Control {
 
     /// Calls and events admitted.
     pub calls: u64,
-    /// Frames opened, and frames closed again.
-    pub frames_opened: u64,
+    /// Those of `calls` that opened no frame, and so have no return to wait for.
+    pub events: u64,
+    /// Frames closed again, by whatever outcome.
     pub frames_closed: u64,
     /// Start of the second that `rate_calls` counts.
     pub rate_start_ns: u64,
@@ -41,14 +42,13 @@ pub struct Control {
     pub lost_threads: u64,
     /// Mailboxes beyond the map's size.
     pub lost_mailboxes: u64,
-    /// Hits by what they cost, see [`SiteCost`](super::cookie::SiteCost). Not atomic across threads of one CPU's
-    /// preemption: exact enough for an overhead, not a count of calls.
+    /// Hits by what they cost, see [`SiteCost`](super::cookie::SiteCost), those included that no limit admitted.
     pub hits: [u64; SITE_COSTS],
 }
 
 /// Why no more calls are admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
+#[repr(u64)]
 pub enum Tripped {
     /// `calls_max` was reached.
     Calls = 1,
@@ -60,4 +60,4 @@ pub enum Tripped {
     Stopped = 4,
 }
 
-const _: () = assert!(size_of::<Control>() == 17 * 8 + SITE_COSTS * 8);
+const _: () = assert!(size_of::<Control>() == 18 * 8 + SITE_COSTS * 8);

@@ -7,15 +7,23 @@ pub const MAILBOXES_MAX: u32 = 16_384;
 /// Bytes kept of a mailbox's name, NUL included.
 pub const NAME_BYTES_MAX: usize = 64;
 
-/// Slots of the interpreter that a mailbox plan leaves its arguments in.
+/// Slots of the interpreter that a mailbox plan leaves its arguments in: slot n holds argument n.
 pub mod slot {
     pub const ID: usize = 0;
     pub const NAME: usize = 1;
     pub const LENGTH: usize = 2;
     pub const CAPACITY: usize = 3;
-    /// Nanoseconds: `receive`'s wait in the queue, `handled`'s handling.
-    pub const TIME: usize = 4;
+    /// `level` and `close`: messages sent since the mailbox was opened.
+    pub const SENT: usize = 4;
+    /// `level` and `close`: messages received since the mailbox was opened.
+    pub const RECEIVED: usize = 5;
+    /// `receive`: the wait in the queue, `handled`: the handling; nanoseconds, [`UNKNOWN_NS`](super::UNKNOWN_NS) if
+    /// the mailbox did not measure it.
+    pub const TIME: usize = 5;
 }
+
+/// A duration that the mailbox did not measure.
+pub const UNKNOWN_NS: u64 = u64::MAX;
 
 /// Which probe fired: [`Plan::mailbox_event`](super::plan::Plan::mailbox_event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,9 +46,14 @@ pub struct Mailbox {
     pub time_ns: u64,
     /// 0: unbounded.
     pub capacity: u64,
+    /// Events counted since the session began.
     pub sent: u64,
     pub received: u64,
     pub handled: u64,
+    /// Totals since the mailbox was opened, as its last `level` said, and when that was; 0 before the first.
+    pub sent_total: u64,
+    pub received_total: u64,
+    pub level_time_ns: u64,
     /// Sum of the handling times, nanoseconds.
     pub handled_ns: u64,
     /// The interval that the next two belong to, see [`Control::epoch`](super::control::Control::epoch).
@@ -54,4 +67,4 @@ pub struct Mailbox {
     pub name: [u8; NAME_BYTES_MAX],
 }
 
-const _: () = assert!(size_of::<Mailbox>() == 11 * 8 + NAME_BYTES_MAX);
+const _: () = assert!(size_of::<Mailbox>() == 14 * 8 + NAME_BYTES_MAX);

@@ -10,8 +10,9 @@ use super::plan::CHUNK_BYTES_MAX;
 /// Bytes of a record's registers and chunks after which no further chunk starts. Bounds what one hit can cost.
 pub const RECORD_FULL_AT: usize = 3072;
 
-/// Bytes that the largest record can have.
-pub const RECORD_BYTES_MAX: usize = RECORD_FULL_AT + size_of::<ChunkHeader>() + CHUNK_BYTES_MAX;
+/// Bytes of registers and chunks that the largest record can have: the last chunk, and the header of the one that
+/// found the record full.
+pub const RECORD_BYTES_MAX: usize = RECORD_FULL_AT + 2 * size_of::<ChunkHeader>() + CHUNK_BYTES_MAX;
 
 /// Starts every record.
 #[repr(C)]
@@ -92,7 +93,7 @@ pub enum ChunkStatus {
     Cut = 1,
     /// The page is not resident or not mapped.
     Fault = 2,
-    /// The record was full.
+    /// The record was full: the plan ended here.
     Full = 3,
 }
 

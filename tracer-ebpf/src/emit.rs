@@ -1,0 +1,113 @@
+//! Sends records: the bytes that a thread has gathered, with their exact size, and what to count when that fails.
+//! Nothing is ever reserved in the ring buffer, so a slow reader or a stopped thread holds up nobody.
+
+use core::ffi::c_void;
+use core::ptr;
+
+use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ringbuf_output, bpf_ringbuf_query};
+use tracer_ebpf::abi::control::{Control, Tripped};
+use tracer_ebpf::abi::record::{Header, Kind, RECORD_BYTES_MAX, THREAD_NAME_BYTES};
+use tracer_ebpf::abi::thread::Thread;
+
+use crate::budget;
+use crate::maps::RECORDS;
+
+const BPF_RB_NO_WAKEUP: u64 = 1;
+const BPF_RB_FORCE_WAKEUP: u64 = 2;
+const BPF_RB_AVAIL_DATA: u64 = 0;
+
+fn ring() -> *mut c_void {
+    ptr::from_ref(&RECORDS).cast_mut().cast()
+}
+
+/// Sends the thread's header and the `cursor` bytes behind it. The reader is woken only when much waits: it looks
+/// by itself every few milliseconds, and a wake-up for each record would cost more than the record.
+#[inline(always)]
+pub fn record(control: &Control, thread: *mut Thread) {
+    // SAFETY: `thread` is this thread's own state, checked for null by the caller.
+    let mut body = unsafe { ptr::read_volatile(&(*thread).cursor) };
+    if body > RECORD_BYTES_MAX as u64 {
+        body = 0;
+    }
+    // SAFETY: `record` follows `header` without padding, and is `RECORD_BYTES_MAX` long.
+    let failed = unsafe {
+        let waiting = bpf_ringbuf_query(ring(), BPF_RB_AVAIL_DATA);
+        let flags = if waiting >= control.wakeup_bytes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+        bpf_ringbuf_output(ring(), (&raw mut (*thread).header).cast(), size_of::<Header>() as u64 + body, flags)
+    };
+    if failed != 0 {
+        budget::add(&control.lost_records, 1);
+    }
+}
+
+/// Tells user space that a limit was reached, at once.
+#[inline(always)]
+pub fn limit(control: &Control, reason: Tripped, time_ns: u64) {
+    let mut header = Header {
+        kind: Kind::Limit as u8,
+        outcome: reason as u8,
+        register_count: 0,
+        _reserved: 0,
+        depth: 0,
+        cookie: 0,
+        time_ns,
+        pid_tgid: 0,
+        call_id: 0,
+        context: 0,
+    };
+    // SAFETY: the header lives on the stack and has the size that is said.
+    let failed = unsafe {
+        bpf_ringbuf_output(ring(), (&raw mut header).cast(), size_of::<Header>() as u64, BPF_RB_FORCE_WAKEUP)
+    };
+    if failed != 0 {
+        budget::add(&control.lost_records, 1);
+    }
+}
+
+/// Tells the thread's name, the first time that the thread is seen.
+#[inline(always)]
+pub fn introduce(control: &Control, thread: *mut Thread, pid_tgid: u64, time_ns: u64) {
+    // SAFETY: as in `record`.
+    unsafe {
+        if (*thread).known == 0 {
+            (*thread).known = 1;
+            name(control, thread, pid_tgid, time_ns);
+        }
+    }
+}
+
+#[inline(never)]
+fn name(control: &Control, thread: *mut Thread, pid_tgid: u64, time_ns: u64) {
+    if thread.is_null() {
+        return;
+    }
+    // SAFETY: as in `record`; the name's 16 bytes fit the record.
+    unsafe {
+        header(thread, Kind::Thread, 0, time_ns, pid_tgid);
+        if bpf_get_current_comm((&raw mut (*thread).record).cast(), THREAD_NAME_BYTES as u32) != 0 {
+            return;
+        }
+        (*thread).cursor = THREAD_NAME_BYTES as u64;
+    }
+    record(control, thread);
+}
+
+/// Starts a record. Outcome, depth, call and context are 0 until set.
+#[inline(always)]
+pub fn header(thread: *mut Thread, kind: Kind, cookie: u64, time_ns: u64, pid_tgid: u64) {
+    // SAFETY: as in `record`.
+    unsafe {
+        let header = &raw mut (*thread).header;
+        (*header).kind = kind as u8;
+        (*header).outcome = 0;
+        (*header).register_count = 0;
+        (*header)._reserved = 0;
+        (*header).depth = 0;
+        (*header).cookie = cookie;
+        (*header).time_ns = time_ns;
+        (*header).pid_tgid = pid_tgid;
+        (*header).call_id = 0;
+        (*header).context = 0;
+        (*thread).cursor = 0;
+    }
+}

@@ -1,0 +1,263 @@
+//! The calls under way on a thread, by stack pointer.
+//!
+//! At a function's first instruction and at its `ret` the stack pointer is the same, so an exit finds its entry
+//! however many were lost between. Stacks grow down: a frame below the current stack pointer is gone, whatever
+//! took it away (panic, exception, longjmp).
+
+use core::ffi::c_void;
+use core::ptr;
+
+use aya_ebpf::bindings::task_struct;
+use aya_ebpf::helpers::generated::{bpf_find_vma, bpf_get_current_task_btf, bpf_probe_read_kernel};
+use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::plan::{PLAN_EXITS_INCOMPLETE, PLAN_MAY_TAIL_CALL};
+use tracer_ebpf::abi::record::{Kind, Outcome};
+use tracer_ebpf::abi::thread::{FRAMES_MAX, Frame, STACKS_MAX, Stack, Thread};
+
+use crate::{budget, emit};
+
+/// Half the width of a stack whose mapping the kernel could not tell (it was busy): better than mixing two stacks.
+const UNKNOWN_STACK_BYTES: u64 = 64 * 1024;
+
+/// The frame numbered `index + 1`, 0 for none.
+#[inline(always)]
+pub fn frame(thread: *mut Thread, index: u32) -> *mut Frame {
+    // SAFETY: the mask keeps the index inside the array.
+    unsafe { (&raw mut (*thread).frames).cast::<Frame>().add(index.wrapping_sub(1) as usize & (FRAMES_MAX - 1)) }
+}
+
+#[inline(always)]
+fn stack(thread: *mut Thread, index: u32) -> *mut Stack {
+    // SAFETY: the mask keeps the index inside the array.
+    unsafe { (&raw mut (*thread).stacks).cast::<Stack>().add(index as usize & (STACKS_MAX - 1)) }
+}
+
+/// The stack that `stack_pointer` lies on, opened if it is new.
+#[inline(always)]
+pub fn current_stack(thread: *mut Thread, stack_pointer: u64) -> *mut Stack {
+    // SAFETY: `thread` was checked for null by the caller, `stack` stays inside the array.
+    unsafe {
+        let current = stack(thread, (*thread).stack);
+        if (*current).low <= stack_pointer && stack_pointer < (*current).high {
+            return current;
+        }
+        switch_stack(thread, stack_pointer);
+        stack(thread, (*thread).stack)
+    }
+}
+
+#[inline(never)]
+fn switch_stack(thread: *mut Thread, stack_pointer: u64) {
+    if thread.is_null() {
+        return;
+    }
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        for index in 0..STACKS_MAX as u32 {
+            let known = stack(thread, index);
+            if (*known).low <= stack_pointer && stack_pointer < (*known).high {
+                (*thread).stack = index;
+                return;
+            }
+        }
+        let mut range = Range { low: 0, high: 0 };
+        let found = bpf_find_vma(
+            bpf_get_current_task_btf(),
+            stack_pointer,
+            (mapping_found as unsafe extern "C" fn(*mut task_struct, *mut c_void, *mut Range) -> i64) as *mut c_void,
+            (&raw mut range).cast(),
+            0,
+        );
+        if found != 0 || range.high == 0 {
+            range.low = stack_pointer.saturating_sub(UNKNOWN_STACK_BYTES);
+            range.high = stack_pointer.saturating_add(UNKNOWN_STACK_BYTES);
+        }
+        // The main thread's stack grows: the same end means the same stack.
+        for index in 0..STACKS_MAX as u32 {
+            let known = stack(thread, index);
+            if (*known).high == range.high {
+                (*known).low = range.low;
+                (*thread).stack = index;
+                return;
+            }
+        }
+        for index in 0..STACKS_MAX as u32 {
+            let known = stack(thread, index);
+            if (*known).top == 0 {
+                open(known, &range);
+                (*thread).stack = index;
+                return;
+            }
+        }
+        // All are in use: the one after the current makes room. Its frames stay open and close as unknown at the end.
+        let oldest = (*thread).stack.wrapping_add(1) & (STACKS_MAX as u32 - 1);
+        open(stack(thread, oldest), &range);
+        (*thread).stack = oldest;
+    }
+}
+
+#[inline(always)]
+unsafe fn open(stack: *mut Stack, range: &Range) {
+    // SAFETY: `stack` is an element of the thread's array.
+    unsafe {
+        (*stack).low = range.low;
+        (*stack).high = range.high;
+        (*stack).top = 0;
+    }
+}
+
+struct Range {
+    low: u64,
+    high: u64,
+}
+
+/// Called by the kernel with the mapping of the stack pointer. `vm_start` and `vm_end` are the first two words of
+/// `struct vm_area_struct` in every kernel so far.
+#[inline(never)]
+unsafe extern "C" fn mapping_found(_task: *mut task_struct, mapping: *mut c_void, range: *mut Range) -> i64 {
+    let mut ends = [0u64; 2];
+    // SAFETY: the kernel hands a valid mapping and our own range.
+    unsafe {
+        if bpf_probe_read_kernel(ends.as_mut_ptr().cast(), 16, mapping) == 0 {
+            (*range).low = ends[0];
+            (*range).high = ends[1];
+        }
+    }
+    0
+}
+
+/// Whether the thread has no free frame left, which is counted.
+#[inline(always)]
+pub fn exhausted(control: &Control, thread: *mut Thread) -> bool {
+    // SAFETY: as in `current_stack`.
+    let exhausted = unsafe { (*thread).free == 0 && (*thread).frames_used >= FRAMES_MAX as u32 };
+    if exhausted {
+        budget::add(&control.lost_frames, 1);
+    }
+    exhausted
+}
+
+/// Opens a frame on top of `stack` and returns it, for the caller to fill. There must be a free one.
+#[inline(always)]
+pub fn push(thread: *mut Thread, stack: *mut Stack) -> *mut Frame {
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        let free = (*thread).free;
+        let number = if free != 0 {
+            (*thread).free = (*frame(thread, free)).below;
+            free
+        } else {
+            (*thread).frames_used += 1;
+            (*thread).frames_used
+        };
+        let new = frame(thread, number);
+        (*new).below = (*stack).top;
+        (*stack).top = number;
+        new
+    }
+}
+
+/// Takes the innermost frame off.
+#[inline(always)]
+pub fn pop(control: &Control, thread: *mut Thread, stack: *mut Stack) {
+    // SAFETY: as in `current_stack`; the caller saw that `top` is not 0.
+    unsafe {
+        let number = (*stack).top;
+        let gone = frame(thread, number);
+        (*stack).top = (*gone).below;
+        (*gone).below = (*thread).free;
+        (*thread).free = number;
+    }
+    budget::add(&control.frames_closed, 1);
+}
+
+/// Closes the frames that are gone: those below `stack_pointer`, and at an entry the one at it.
+#[inline(always)]
+pub fn close_stale(
+    control: &Control,
+    thread: *mut Thread,
+    stack: *mut Stack,
+    stack_pointer: u64,
+    time_ns: u64,
+    pid_tgid: u64,
+) {
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        if (*stack).top != 0 && (*frame(thread, (*stack).top)).stack_pointer < stack_pointer {
+            let hit = Hit { stack_pointer, time_ns, pid_tgid };
+            close_below(control, thread, stack, &hit);
+        }
+    }
+}
+
+/// What a closing record needs of the hit. (A BPF function takes at most five arguments.)
+pub struct Hit {
+    pub stack_pointer: u64,
+    pub time_ns: u64,
+    pub pid_tgid: u64,
+}
+
+#[inline(never)]
+fn close_below(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &Hit) {
+    if thread.is_null() || stack.is_null() {
+        return;
+    }
+    for _ in 0..FRAMES_MAX {
+        // SAFETY: as in `current_stack`.
+        unsafe {
+            let top = ptr::read_volatile(&(*stack).top);
+            if top == 0 || (*frame(thread, top)).stack_pointer >= hit.stack_pointer {
+                return;
+            }
+        }
+        close_gone(control, thread, stack, hit);
+    }
+}
+
+/// Closes the innermost frame, which was left in a way that no probe saw.
+#[inline(never)]
+fn close_gone(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &Hit) {
+    if thread.is_null() || stack.is_null() {
+        return;
+    }
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        let gone = frame(thread, (*stack).top);
+        let flags = (*gone).flags as u8;
+        let outcome = if flags & PLAN_EXITS_INCOMPLETE != 0 {
+            Outcome::Unknown
+        } else if flags & PLAN_MAY_TAIL_CALL != 0 {
+            Outcome::TailCalled
+        } else {
+            Outcome::Unwound
+        };
+        closing_record(thread, gone, outcome, hit);
+    }
+    pop(control, thread, stack);
+    emit::record(control, thread);
+}
+
+/// Starts the exit record of a frame.
+#[inline(always)]
+pub unsafe fn closing_record(thread: *mut Thread, gone: *const Frame, outcome: Outcome, hit: &Hit) {
+    // SAFETY: the caller checked both pointers.
+    unsafe {
+        emit::header(thread, Kind::Exit, (*gone).cookie, hit.time_ns, hit.pid_tgid);
+        let header = &raw mut (*thread).header;
+        (*header).outcome = outcome as u8;
+        (*header).depth = u32::from((*gone).depth);
+        (*header).call_id = (*gone).call_id;
+        (*header).context = (*gone).time_ns;
+    }
+}
+
+/// Closes the frame at exactly this stack pointer, found where a new call begins or another function returns.
+#[inline(always)]
+pub fn close_replaced(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &Hit) {
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        if (*stack).top != 0 && (*frame(thread, (*stack).top)).stack_pointer == hit.stack_pointer {
+            close_gone(control, thread, stack, hit);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Every map of the programs, and nothing else. Sizes given here are defaults; user space resizes at load.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr;
+
+use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
+use aya_ebpf::btf_maps::{Array, HashMap, RingBuf};
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
+use aya_ebpf::macros::btf_map;
+use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
+use tracer_ebpf::abi::plan::Plan;
+use tracer_ebpf::abi::thread::Thread;
+
+/// `BPF_F_MMAPABLE`: user space reads counters without a system call.
+const MMAPABLE: usize = 1 << 10;
+
+/// One control block per [`Scope`](tracer_ebpf::abi::cookie::Scope).
+#[btf_map]
+pub static CONTROL: Array<Control, 2, MMAPABLE> = Array::new();
+
+/// The capture plans, found by cookie.
+#[btf_map]
+pub static PLANS: Array<Plan, 1> = Array::new();
+
+/// Records on their way to user space.
+#[btf_map]
+pub static RECORDS: RingBuf<u8, 8_388_608> = RingBuf::new();
+
+/// Mailbox statistics by mailbox id.
+#[btf_map]
+pub static MAILBOXES: HashMap<u64, Mailbox, { MAILBOXES_MAX as usize }, 1> = HashMap::new();
+
+/// Thread state, one per thread of the target that hits a probe.
+#[unsafe(link_section = ".maps")]
+#[unsafe(export_name = "THREADS")]
+pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
+
+/// `BPF_MAP_TYPE_TASK_STORAGE` (29), which aya-ebpf 0.2 lacks: a value that belongs to a thread and goes with it.
+#[repr(C)]
+pub struct TaskStorage<T> {
+    r#type: UnsafeCell<*const [i32; 29]>,
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; 1],
+}
+
+// SAFETY: the fields are placeholders that carry types into BTF; the loader replaces the symbol by a map.
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+impl<T> TaskStorage<T> {
+    const fn new() -> Self {
+        Self {
+            r#type: UnsafeCell::new(ptr::null()),
+            key: ptr::null(),
+            value: ptr::null(),
+            max_entries: ptr::null(),
+            map_flags: ptr::null(),
+        }
+    }
+
+    /// The current thread's value, created with zeroes at its first use; null if there is no memory for it.
+    #[inline(always)]
+    pub fn current(&self) -> *mut T {
+        self.get(u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE))
+    }
+
+    /// The current thread's value; null if it has none.
+    #[inline(always)]
+    pub fn existing(&self) -> *mut T {
+        self.get(0)
+    }
+
+    #[inline(always)]
+    fn get(&self, flags: u64) -> *mut T {
+        // SAFETY: the map is a task storage, the task is the current one, the initial value may be null.
+        unsafe {
+            bpf_task_storage_get(
+                ptr::from_ref(self).cast_mut().cast::<c_void>(),
+                bpf_get_current_task_btf(),
+                ptr::null_mut(),
+                flags,
+            )
+            .cast()
+        }
+    }
+}

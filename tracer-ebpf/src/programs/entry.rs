@@ -1,0 +1,104 @@
+//! A function's first instruction, and USDT probes: admits the call, opens its frame, captures the arguments.
+
+use aya_ebpf::macros::uprobe;
+use aya_ebpf::programs::ProbeContext;
+use tracer_ebpf::abi::plan::{KEEP_NOTHING, PLAN_FRAME};
+use tracer_ebpf::abi::record::Kind;
+use tracer_ebpf::abi::thread::{Stack, Thread};
+
+use super::{Hit, now_ns};
+use crate::{budget, emit, frames, interpret, maps, registers};
+
+#[uprobe]
+pub fn entry(context: ProbeContext) -> u32 {
+    if let Some(hit) = Hit::of(&context) {
+        enter(&hit);
+    }
+    0
+}
+
+#[inline(always)]
+fn enter(hit: &Hit) {
+    let control = hit.control;
+    if budget::tripped(control) {
+        return;
+    }
+    let thread = maps::THREADS.current();
+    if thread.is_null() {
+        budget::add(&control.lost_threads, 1);
+        return;
+    }
+    let time_ns = now_ns();
+    emit::introduce(control, thread, hit.pid_tgid, time_ns);
+    // SAFETY: the context is the program's own.
+    let stack_pointer = unsafe { (*hit.context).rsp };
+    let stack = frames::current_stack(thread, stack_pointer);
+    frames::close_stale(control, thread, stack, stack_pointer, time_ns, hit.pid_tgid);
+    if hit.plan.flags & PLAN_FRAME == 0 {
+        event(hit, thread, stack, time_ns);
+    } else {
+        call(hit, thread, stack, stack_pointer, time_ns);
+    }
+}
+
+/// Number and depth of the call that encloses a new one on this stack; 0 and 0 at a root.
+#[inline(always)]
+fn enclosing(thread: *mut Thread, stack: *mut Stack) -> (u64, u32) {
+    // SAFETY: both pointers come from `frames`.
+    unsafe {
+        if (*stack).top == 0 {
+            return (0, 0);
+        }
+        let frame = frames::frame(thread, (*stack).top);
+        ((*frame).call_id, u32::from((*frame).depth) + 1)
+    }
+}
+
+#[inline(always)]
+fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
+    let Some(call_id) = budget::admit(hit.control, time_ns) else { return };
+    budget::add(&hit.control.events, 1);
+    let (parent, depth) = enclosing(thread, stack);
+    emit::header(thread, Kind::Event, hit.cookie.0, time_ns, hit.pid_tgid);
+    // SAFETY: `thread` was checked for null.
+    unsafe {
+        (*thread).header.call_id = call_id;
+        (*thread).header.context = parent;
+        (*thread).header.depth = depth;
+    }
+    interpret::capture(hit.context, thread, hit.plan);
+    emit::record(hit.control, thread);
+}
+
+#[inline(always)]
+fn call(hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64, time_ns: u64) {
+    let control = hit.control;
+    let at = frames::Hit { stack_pointer, time_ns, pid_tgid: hit.pid_tgid };
+    frames::close_replaced(control, thread, stack, &at);
+    if frames::exhausted(control, thread) {
+        return;
+    }
+    let Some(call_id) = budget::admit(control, time_ns) else { return };
+    let (parent, depth) = enclosing(thread, stack);
+    let frame = frames::push(thread, stack);
+    // SAFETY: `thread` was checked for null, `push` returns one of its frames.
+    unsafe {
+        (*frame).stack_pointer = stack_pointer;
+        (*frame).time_ns = time_ns;
+        (*frame).call_id = call_id;
+        (*frame).cookie = hit.cookie.0;
+        (*frame).depth = depth as u16;
+        (*frame).flags = u16::from(hit.plan.flags);
+        (*frame).result_pointer = if hit.plan.kept_register == KEEP_NOTHING {
+            0
+        } else {
+            registers::read(hit.context, thread, hit.plan.kept_register)
+        };
+        emit::header(thread, Kind::Entry, hit.cookie.0, time_ns, hit.pid_tgid);
+        (*thread).header.call_id = call_id;
+        (*thread).header.context = parent;
+        (*thread).header.depth = depth;
+    }
+    interpret::capture(hit.context, thread, hit.plan);
+    emit::record(control, thread);
+}

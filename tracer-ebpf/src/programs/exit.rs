@@ -1,0 +1,64 @@
+//! A function's ways out: each `ret`, each jump to another function, or the trampoline of a uretprobe.
+
+use aya_ebpf::macros::uprobe;
+use aya_ebpf::programs::ProbeContext;
+use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::plan::PLAN_TAIL_JUMP;
+use tracer_ebpf::abi::record::Outcome;
+
+use super::{Hit, now_ns};
+use crate::{emit, frames, interpret, maps};
+
+/// At a `ret` or a tail jump, where the stack pointer is that of the entry.
+#[uprobe]
+pub fn exit(context: ProbeContext) -> u32 {
+    if let Some(hit) = Hit::of(&context) {
+        leave(&hit, 0);
+    }
+    0
+}
+
+/// At a uretprobe, where the return address has been popped.
+#[uprobe]
+pub fn uretprobe(context: ProbeContext) -> u32 {
+    if let Some(hit) = Hit::of(&context) {
+        leave(&hit, 8);
+    }
+    0
+}
+
+#[inline(always)]
+fn leave(hit: &Hit, popped_bytes: u64) {
+    let thread = maps::THREADS.existing();
+    if thread.is_null() {
+        return;
+    }
+    // SAFETY: the context is the program's own.
+    let stack_pointer = unsafe { (*hit.context).rsp }.wrapping_sub(popped_bytes);
+    let time_ns = now_ns();
+    let stack = frames::current_stack(thread, stack_pointer);
+    frames::close_stale(hit.control, thread, stack, stack_pointer, time_ns, hit.pid_tgid);
+    let at = frames::Hit { stack_pointer, time_ns, pid_tgid: hit.pid_tgid };
+    // SAFETY: `thread` was checked for null; a frame that `top` names exists.
+    unsafe {
+        if (*stack).top == 0 {
+            return;
+        }
+        let frame = frames::frame(thread, (*stack).top);
+        if (*frame).stack_pointer != stack_pointer {
+            return;
+        }
+        if Cookie((*frame).cookie).function() != hit.cookie.function() {
+            // Another function returns in its place: it left by a jump that no probe saw.
+            return frames::close_replaced(hit.control, thread, stack, &at);
+        }
+        let tail_called = hit.plan.flags & PLAN_TAIL_JUMP != 0;
+        let outcome = if tail_called { Outcome::TailCalled } else { Outcome::Returned };
+        frames::closing_record(thread, frame, outcome, &at);
+        (*thread).header.cookie = hit.cookie.0;
+        (*thread).result_pointer = (*frame).result_pointer;
+        frames::pop(hit.control, thread, stack);
+    }
+    interpret::capture(hit.context, thread, hit.plan);
+    emit::record(hit.control, thread);
+}
