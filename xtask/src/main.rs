@@ -2,6 +2,7 @@
 //! They drive cargo and the built binaries; nothing of the tracer is linked here.
 
 mod apt;
+mod demo;
 mod ebpf;
 mod run;
 mod test;
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Find the bottleneck of the registry app under load with the tracer's own commands; needs root
+    Demo,
     /// Build the BPF object, or check that the committed one matches its source
     Ebpf(ebpf::Arguments),
     /// Check and test everything; the end-to-end part needs root
@@ -31,6 +34,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Demo => demo::run(),
         Command::Ebpf(arguments) => ebpf::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy => tidy::run(),
