@@ -53,6 +53,10 @@ pub enum TargetError {
     Truncated { path: PathBuf, needed_bytes: u64, present_bytes: u64 },
     #[error("{} is for {found}: only 64-bit x86-64 programs can be traced", path.display())]
     OtherMachine { path: PathBuf, found: String },
+    #[error("the USDT notes of {} are damaged", path.display())]
+    DamagedNotes { path: PathBuf, source: object::Error },
+    #[error("USDT note {number} of {} is cut off or not text", path.display())]
+    DamagedProbe { path: PathBuf, number: usize },
     #[error("section {section} of {} cannot be read", path.display())]
     Section { path: PathBuf, section: String, source: object::Error },
     #[error(

@@ -7,9 +7,12 @@ pub mod demangle;
 pub mod error;
 pub mod files;
 pub mod mapping;
+pub mod memory;
 pub mod object;
+pub mod operand;
 pub mod process;
 pub mod procfs;
 pub mod symbol;
+pub mod usdt;
 
 pub use error::TargetError;

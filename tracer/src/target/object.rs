@@ -124,6 +124,11 @@ impl<'data> Object<'data> {
         self.segments.iter().find_map(|segment| segment.file_offset(address))
     }
 
+    /// Where in the file the variable at `address` is; `None` outside of writable segments.
+    pub fn writable_file_offset(&self, address: LinkAddress) -> Option<FileOffset> {
+        self.segments.iter().filter(|segment| segment.writable).find_map(|segment| segment.file_offset(address))
+    }
+
     /// The link address of the instruction at file position `offset`; `None` outside of executable segments.
     pub fn link_address(&self, offset: FileOffset) -> Option<LinkAddress> {
         self.segments.iter().filter(|segment| segment.executable).find_map(|segment| segment.link_address(offset))

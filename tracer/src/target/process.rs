@@ -226,7 +226,8 @@ impl Process {
         if self.is_running() { Ok(value) } else { Err(TargetError::Exited { pid: self.pid, comm: self.comm.clone() }) }
     }
 
-    fn lost(&self, path: &Path, source: io::Error) -> TargetError {
+    /// Why reading `path` of this process failed.
+    pub(super) fn lost(&self, path: &Path, source: io::Error) -> TargetError {
         if !self.is_running() {
             return TargetError::Exited { pid: self.pid, comm: self.comm.clone() };
         }

@@ -122,27 +122,27 @@ impl<'data> SymbolTable<'data> {
     }
 }
 
-/// The addresses of every symbol called `name` (raw), data and local ones included; without duplicates.
-pub fn addresses_of(object: &Object<'_>, name: &str) -> Vec<LinkAddress> {
-    let tables = [object.elf().elf_symbol_table(), object.elf().elf_dynamic_symbol_table()];
-    let mut addresses: Vec<LinkAddress> = tables
-        .into_iter()
-        .flat_map(|table| {
-            let strings = table.strings();
-            table.iter().filter(move |symbol| {
-                let kind = symbol.st_type();
-                symbol.st_shndx(LittleEndian) != elf::SHN_UNDEF
-                    && kind != elf::STT_TLS
-                    && kind != elf::STT_SECTION
-                    && kind != elf::STT_FILE
-                    && symbol.name(LittleEndian, strings).is_ok_and(|bytes| unversioned(bytes) == name.as_bytes())
-            })
-        })
-        .map(|symbol| LinkAddress(symbol.st_value(LittleEndian)))
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
+/// The address of the symbol called `name` (raw), data and local symbols included. `None` if there is none or if
+/// several of that name have different addresses.
+pub fn address_of(object: &Object<'_>, debug_file: Option<&Object<'_>>, name: &str) -> Option<LinkAddress> {
+    let mut addresses = std::iter::once(object).chain(debug_file).flat_map(|file| {
+        let tables = [file.elf().elf_symbol_table(), file.elf().elf_dynamic_symbol_table()];
+        tables.into_iter().flat_map(|table| addresses_in(table, name))
+    });
+    let first = addresses.next()?;
+    addresses.all(|other| other == first).then_some(first)
+}
+
+fn addresses_in<'table>(table: &'table Table<'_>, name: &'table str) -> impl Iterator<Item = LinkAddress> + 'table {
+    let strings = table.strings();
+    let named = move |symbol: &&elf::Sym64<LittleEndian>| {
+        let kind = symbol.st_type();
+        let has_address = kind == elf::STT_NOTYPE || kind == elf::STT_OBJECT || kind == elf::STT_FUNC;
+        has_address
+            && !symbol.is_undefined(LittleEndian)
+            && symbol.name(LittleEndian, strings).is_ok_and(|raw| unversioned(raw) == name.as_bytes())
+    };
+    table.iter().filter(named).map(|symbol| LinkAddress(symbol.st_value(LittleEndian)))
 }
 
 fn unversioned(name: &[u8]) -> &[u8] {
