@@ -8,7 +8,7 @@ pub trait Memory {
     /// Exactly `size_bytes` bytes at the runtime address `address`, or why they are missing.
     fn read(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing>;
 
-    /// As many bytes as are there, at most `size_bytes`, starting at `address`.
+    /// As many bytes as are there, at most `size_bytes`, starting at `address`; the reason if there are none.
     fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing>;
 
     /// The register's value when the probe fired.
@@ -29,5 +29,115 @@ pub struct Chunk {
     /// Length that the plan asked for, in bytes.
     pub asked_bytes: u64,
     pub bytes: Vec<u8>,
+    /// Why `bytes` is shorter than `asked_bytes`; without a reason the plan's limit cut it.
     pub missing: Option<Missing>,
+}
+
+impl Chunk {
+    /// The chunk's bytes from `address` on, if it has any there.
+    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
+        let start = usize::try_from(address.wrapping_sub(self.address)).ok()?;
+        self.bytes.get(start..).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Why there is no byte at `address`, if the chunk was meant to bring one.
+    fn reason_at(&self, address: u64) -> Option<Missing> {
+        let was_asked = address.wrapping_sub(self.address) < self.asked_bytes;
+        was_asked.then(|| self.missing.unwrap_or(Missing::NotCaptured))
+    }
+}
+
+impl Image {
+    /// The longest run of bytes from `address` on that one chunk has.
+    fn longest_from(&self, address: u64) -> Option<&[u8]> {
+        self.chunks.iter().filter_map(|chunk| chunk.bytes_from(address)).max_by_key(|bytes| bytes.len())
+    }
+
+    fn reason_at(&self, address: u64) -> Missing {
+        let reason = self.chunks.iter().find_map(|chunk| chunk.reason_at(address));
+        reason.unwrap_or(Missing::NotCaptured)
+    }
+
+    /// The bytes from `address` on, from as many chunks as it takes, and whether that was all of `size_bytes`.
+    fn collect(&self, address: u64, size_bytes: u64) -> (Vec<u8>, bool) {
+        let mut collected = Vec::new();
+        while (collected.len() as u64) < size_bytes {
+            let Some(run) = self.longest_from(address.wrapping_add(collected.len() as u64)) else {
+                return (collected, false);
+            };
+            let wanted = usize::try_from(size_bytes - collected.len() as u64).unwrap_or(usize::MAX);
+            collected.extend_from_slice(run.get(..wanted).unwrap_or(run));
+        }
+        (collected, true)
+    }
+}
+
+impl Memory for Image {
+    fn read(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing> {
+        let (bytes, is_whole) = self.collect(address, size_bytes);
+        if is_whole { Ok(bytes) } else { Err(self.reason_at(address.wrapping_add(bytes.len() as u64))) }
+    }
+
+    fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing> {
+        let (bytes, is_whole) = self.collect(address, size_bytes);
+        if is_whole || !bytes.is_empty() { Ok(bytes) } else { Err(self.reason_at(address)) }
+    }
+
+    fn register(&self, register: Register) -> Result<u64, Missing> {
+        if !register.is_readable() {
+            return Err(Missing::VectorRegister);
+        }
+        let found = self.registers.iter().find(|(candidate, _)| *candidate == register);
+        found.map(|(_, value)| *value).ok_or(Missing::NotCaptured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(address: u64, asked_bytes: u64, bytes: &[u8], missing: Option<Missing>) -> Chunk {
+        Chunk { address, asked_bytes, bytes: bytes.to_vec(), missing }
+    }
+
+    #[test]
+    fn reads_span_adjacent_and_overlapping_chunks() {
+        let image = Image {
+            registers: vec![],
+            chunks: vec![
+                chunk(104, 4, &[4, 5, 6, 7], None),
+                chunk(100, 4, &[0, 1, 2, 3], None),
+                chunk(106, 4, &[6, 7, 8, 9], None),
+            ],
+        };
+        assert_eq!(image.read(101, 8), Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(image.read(101, 10), Err(Missing::NotCaptured));
+        assert_eq!(image.read_prefix(108, 10), Ok(vec![8, 9]));
+        assert_eq!(image.read(u64::MAX, 0), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_partial_read_gives_the_reason_of_the_part_that_is_missing() {
+        let image = Image {
+            registers: vec![],
+            chunks: vec![
+                chunk(100, 4, &[0, 1, 2, 3], None),
+                chunk(104, 4, &[], Some(Missing::NotResident)),
+                chunk(200, 50, &[1], None),
+                chunk(300, 8, &[], Some(Missing::RecordFull)),
+            ],
+        };
+        assert_eq!(image.read(102, 4), Err(Missing::NotResident));
+        assert_eq!(image.read(200, 2), Err(Missing::NotCaptured));
+        assert_eq!(image.read_prefix(300, 2), Err(Missing::RecordFull));
+        assert_eq!(image.read(400, 1), Err(Missing::NotCaptured));
+    }
+
+    #[test]
+    fn registers_say_why_they_are_missing() {
+        let image = Image { registers: vec![(Register::RDI, 7)], chunks: vec![] };
+        assert_eq!(image.register(Register::RDI), Ok(7));
+        assert_eq!(image.register(Register::RSI), Err(Missing::NotCaptured));
+        assert_eq!(image.register(Register::XMM0), Err(Missing::VectorRegister));
+    }
 }

@@ -1,6 +1,8 @@
 //! The model of a type's memory layout: what DWARF says, freed of DWARF.
 //! Pure data, shared by the capture plan (what to copy) and the decoder (what the bytes mean).
 
+use std::collections::BTreeMap;
+
 /// Index of a type in [`Types`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeId(pub u32);
@@ -9,6 +11,7 @@ pub struct TypeId(pub u32);
 #[derive(Clone, Debug, Default)]
 pub struct Types {
     types: Vec<Type>,
+    passing: BTreeMap<TypeId, Passing>,
 }
 
 impl Types {
@@ -31,6 +34,16 @@ impl Types {
         self.types.get(id.0 as usize).unwrap_or(&UNKNOWN)
     }
 
+    /// Notes what `DW_AT_calling_convention` says of a class.
+    pub fn set_passing(&mut self, id: TypeId, passing: Passing) {
+        self.passing.insert(id, passing);
+    }
+
+    /// How a C++ class is handed over, if DWARF said so.
+    pub fn passing(&self, id: TypeId) -> Option<Passing> {
+        self.passing.get(&id).copied()
+    }
+
     pub fn len(&self) -> usize {
         self.types.len()
     }
@@ -38,6 +51,14 @@ impl Types {
     pub fn is_empty(&self) -> bool {
         self.types.is_empty()
     }
+}
+
+/// How a C++ class is handed over (`DW_CC_pass_by_value`, `DW_CC_pass_by_reference`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    ByValue,
+    /// Not trivially copyable: by the address of a temporary.
+    ByReference,
 }
 
 /// One type: its full name as the language writes it (`core::option::Option<u64>`), its size, its shape.
@@ -136,6 +157,18 @@ pub struct Enum {
     /// `None`: a single variant, always active.
     pub tag: Option<Tag>,
     pub variants: Vec<Variant>,
+}
+
+impl Enum {
+    /// The variant that a tag selects: the first one that lists it, or the default one.
+    pub fn active(&self, tag: u128) -> Option<&Variant> {
+        if self.tag.is_none() {
+            return self.variants.first();
+        }
+        let listed = |variant: &&Variant| variant.discriminants.iter().any(|(low, high)| (*low..=*high).contains(&tag));
+        let listing = self.variants.iter().find(listed);
+        listing.or_else(|| self.variants.iter().find(|variant| variant.discriminants.is_empty()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,19 @@
 //! Bytes + type layout → value → text. Pure: no files, no processes, no DWARF.
 
 pub mod image;
+pub mod json;
 pub mod layout;
+pub mod name;
 pub mod place;
+pub mod text;
+
+mod decode;
+mod limits;
+mod source;
+#[allow(clippy::module_inception)]
+mod value;
+pub(crate) mod view;
+
+pub use decode::decode;
+pub use limits::Limits;
+pub use value::{Omitted, Payload, Value};

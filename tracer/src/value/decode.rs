@@ -1,0 +1,324 @@
+//! Bytes → value: reads a value of a known layout through [`Memory`], following its pointers.
+//! What the bytes do not allow is shown as bytes; what cannot be read says why. Nothing is guessed.
+
+use std::cell::Cell;
+
+use super::image::Memory;
+use super::layout::{Enum, Field, StructStyle, Tag, TypeId, Types, Variant};
+use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX};
+use super::name;
+use super::place::{Location, Missing};
+use super::source::Source;
+use super::value::{Omitted, Payload, Value};
+use super::view::{Stretch, View, view};
+
+/// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
+pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
+    match Source::root(location, memory) {
+        Ok(source) => Decoder { types, memory, limits, parts: Cell::new(0) }.value(ty, source, Depth::default()),
+        Err(missing) => Value::Unreadable(missing),
+    }
+}
+
+struct Decoder<'a> {
+    types: &'a Types,
+    memory: &'a dyn Memory,
+    limits: &'a Limits,
+    /// Values decoded so far, see [`PARTS_MAX`].
+    parts: Cell<u32>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    pointers: u32,
+    nesting: u32,
+}
+
+impl Depth {
+    fn nested(self) -> Self {
+        Self { nesting: self.nesting + 1, ..self }
+    }
+
+    fn pointed_to(self) -> Self {
+        Self { pointers: self.pointers + 1, nesting: self.nesting + 1 }
+    }
+}
+
+impl Decoder<'_> {
+    fn value(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Value {
+        self.parts.set(self.parts.get() + 1);
+        if self.parts.get() > PARTS_MAX || depth.nesting > NESTING_MAX {
+            return Value::Unreadable(Missing::NotCaptured);
+        }
+        self.viewed(ty, source, depth).unwrap_or_else(Value::Unreadable)
+    }
+
+    fn viewed(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {
+        let size_bytes = self.types.get(ty).size_bytes;
+        let inner = depth.nested();
+        Ok(match view(self.types, ty) {
+            View::Unit => Value::Unit,
+            View::Integer { signed } => self.integer(ty, source, signed)?,
+            View::Float => self.float(ty, source)?,
+            View::Bool | View::Char => self.restricted(ty, source)?,
+            View::Uuid => match source.read(self.memory, size_bytes)?.try_into() {
+                Ok(bytes) => Value::Uuid(bytes),
+                Err(_) => self.raw(ty, source)?,
+            },
+            View::Text(stretch) => self.text(ty, source, stretch, depth)?,
+            View::Sequence { stretch, element } => self.sequence(ty, source, stretch, element, depth)?,
+            View::Pointee { pointer_offset, target_offset, target } => {
+                let pointer = source.at(pointer_offset).word(self.memory)?;
+                self.check_pointers(depth)?;
+                self.value(target, Source::Memory(pointer.wrapping_add(target_offset)), depth.pointed_to())
+            }
+            View::CString => self.c_string(source, depth)?,
+            View::CharArray { count } => {
+                let shown = count.min(self.limits.string_bytes_max);
+                up_to_nul(source.read(self.memory, shown)?, Omitted::count(count - shown))
+            }
+            View::Address => Value::Address(source.word(self.memory)?),
+            View::Transparent { offset, ty } => self.value(ty, source.at(offset), inner),
+            View::Fields { fields, style } => self.fields(ty, source, fields, style, inner)?,
+            View::Enum { layout, is_transparent } => {
+                let value = self.enumeration_with_data(ty, source, layout, inner)?;
+                if is_transparent { content(value) } else { value }
+            }
+            View::Enumeration { signed, enumerators } => self.enumeration(ty, source, signed, enumerators)?,
+            View::Array { element, count } => {
+                let stride = self.types.get(element).size_bytes;
+                let shown = count.min(self.limits.items_max);
+                let items: Vec<_> = (0..shown).map(|i| self.value(element, source.at(i * stride), inner)).collect();
+                match Value::common_reason(&items) {
+                    Some(reason) => Value::Unreadable(reason),
+                    None => Value::Sequence { items, omitted: Omitted::count(count - shown) },
+                }
+            }
+            View::Raw => self.raw(ty, source)?,
+        })
+    }
+
+    fn check_pointers(&self, depth: Depth) -> Result<(), Missing> {
+        if depth.pointers < self.limits.pointers_max { Ok(()) } else { Err(Missing::NotCaptured) }
+    }
+
+    fn raw(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
+        let ty = self.types.get(ty);
+        let shown = ty.size_bytes.min(RAW_BYTES_MAX);
+        let bytes = source.read(self.memory, shown)?;
+        Ok(Value::Raw { type_name: ty.name.clone(), bytes, omitted: Omitted::count(ty.size_bytes - shown) })
+    }
+
+    fn integer(&self, ty: TypeId, source: Source<'_>, signed: bool) -> Result<Value, Missing> {
+        let size_bytes = self.types.get(ty).size_bytes;
+        if size_bytes == 0 || size_bytes > 16 {
+            return self.raw(ty, source);
+        }
+        let bits = zero_extended(&source.read(self.memory, size_bytes)?);
+        Ok(number(bits, 8 * size_bytes as u32, signed))
+    }
+
+    fn float(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
+        let bytes = source.read(self.memory, self.types.get(ty).size_bytes.min(16))?;
+        Ok(match (<[u8; 4]>::try_from(bytes.as_slice()), <[u8; 8]>::try_from(bytes.as_slice())) {
+            (Ok(bytes), _) => Value::Float32(f32::from_le_bytes(bytes)),
+            (_, Ok(bytes)) => Value::Float64(f64::from_le_bytes(bytes)),
+            _ => self.raw(ty, source)?,
+        })
+    }
+
+    /// A `bool` or a `char`: not every pattern of bits is one.
+    fn restricted(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
+        let is_bool = matches!(view(self.types, ty), View::Bool);
+        let bits = zero_extended(&source.read(self.memory, self.types.get(ty).size_bytes.min(16))?);
+        match (is_bool, bits) {
+            (true, 0) => Ok(Value::Bool(false)),
+            (true, 1) => Ok(Value::Bool(true)),
+            (true, _) => self.raw(ty, source),
+            (false, _) => match u32::try_from(bits).ok().and_then(char::from_u32) {
+                Some(character) => Ok(Value::Char(character)),
+                None => self.raw(ty, source),
+            },
+        }
+    }
+
+    /// Length and start of a stretch; `None` if no object can be that long.
+    fn stretch(&self, source: Source<'_>, stretch: Stretch, item_bytes: u64) -> Result<Option<(u64, u64)>, Missing> {
+        let length = source.at(stretch.length_offset).word(self.memory)?.saturating_sub(stretch.terminator_bytes);
+        let pointer = source.at(stretch.pointer_offset).word(self.memory)?;
+        let is_possible = length.checked_mul(item_bytes.max(1)).is_some_and(|bytes| bytes <= i64::MAX as u64);
+        Ok(is_possible.then_some((length, pointer.wrapping_add(stretch.data_offset))))
+    }
+
+    fn text(&self, ty: TypeId, source: Source<'_>, stretch: Stretch, depth: Depth) -> Result<Value, Missing> {
+        let Some((length, start)) = self.stretch(source, stretch, 1)? else { return self.raw(ty, source) };
+        if length == 0 {
+            return Ok(Value::Text { text: String::new(), omitted: Omitted::Nothing });
+        }
+        self.check_pointers(depth)?;
+        let bytes = self.memory.read_prefix(start, length.min(self.limits.string_bytes_max))?;
+        let omitted = Omitted::count(length.saturating_sub(bytes.len() as u64));
+        Ok(text_or_bytes(bytes, omitted))
+    }
+
+    fn sequence(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        stretch: Stretch,
+        element: TypeId,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let stride = self.types.get(element).size_bytes;
+        let Some((length, start)) = self.stretch(source, stretch, stride)? else { return self.raw(ty, source) };
+        let mut shown = length.min(self.limits.items_max);
+        if shown * stride > 0 {
+            self.check_pointers(depth)?;
+            let bytes = self.memory.read_prefix(start, (shown * stride).min(self.limits.value_bytes_max))?;
+            shown = bytes.len() as u64 / stride;
+        }
+        let item = |i| self.value(element, Source::Memory(start.wrapping_add(i * stride)), depth.pointed_to());
+        Ok(Value::Sequence { items: (0..shown).map(item).collect(), omitted: Omitted::count(length - shown) })
+    }
+
+    fn c_string(&self, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {
+        let pointer = source.word(self.memory)?;
+        if pointer == 0 {
+            return Ok(Value::Address(0));
+        }
+        self.check_pointers(depth)?;
+        let bytes = self.memory.read_prefix(pointer, self.limits.string_bytes_max)?;
+        Ok(up_to_nul(bytes, Omitted::Unknown))
+    }
+
+    fn field(&self, field: &Field, source: Source<'_>, depth: Depth) -> Value {
+        let Some((first_bit, bit_count)) = field.bits else {
+            return self.value(field.ty, source.at(field.offset), depth);
+        };
+        let size_bytes = self.types.get(field.ty).size_bytes.min(16);
+        let bits = match source.at(field.offset).read(self.memory, size_bytes) {
+            Ok(bytes) => zero_extended(&bytes),
+            Err(missing) => return Value::Unreadable(missing),
+        };
+        let mask = 1_u128.checked_shl(bit_count).map_or(u128::MAX, |end| end - 1);
+        let signed = matches!(view(self.types, field.ty), View::Integer { signed: true });
+        number(bits.checked_shr(first_bit).unwrap_or(0) & mask, bit_count, signed)
+    }
+
+    fn fields(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        fields: &[Field],
+        style: StructStyle,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let values: Vec<_> = fields.iter().map(|field| self.field(field, source, depth)).collect();
+        if let Some(reason) = Value::common_reason(&values) {
+            return Err(reason);
+        }
+        let name = name::of_struct(&self.types.get(ty).name);
+        Ok(match style {
+            StructStyle::Tuple => Value::Tuple(values),
+            StructStyle::TupleStruct => Value::TupleStruct { name, fields: values },
+            StructStyle::Named => Value::Struct { name, fields: named(fields, values) },
+        })
+    }
+
+    fn enumeration(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        signed: bool,
+        enumerators: &[(String, i128)],
+    ) -> Result<Value, Missing> {
+        let size_bytes = self.types.get(ty).size_bytes.min(16);
+        let bits = zero_extended(&source.read(self.memory, size_bytes)?);
+        let value = match number(bits, 8 * size_bytes as u32, signed) {
+            Value::Signed(value) => Some(value),
+            _ => i128::try_from(bits).ok(),
+        };
+        match enumerators.iter().find(|(_, candidate)| Some(*candidate) == value) {
+            Some((name, _)) => Ok(Value::Variant { name: name.clone(), payload: Payload::Unit }),
+            None => self.raw(ty, source),
+        }
+    }
+
+    fn enumeration_with_data(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        layout: &Enum,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let tag = match layout.tag {
+            Some(Tag { offset, size_bytes, .. }) => {
+                zero_extended(&source.at(offset).read(self.memory, size_bytes.min(16))?)
+            }
+            None => 0,
+        };
+        let Some(variant) = layout.active(tag) else { return self.raw(ty, source) };
+        let values: Vec<_> = variant.fields.iter().map(|field| self.field(field, source, depth)).collect();
+        Ok(Value::Variant { name: variant.name.clone(), payload: payload(variant, values) })
+    }
+}
+
+fn payload(variant: &Variant, values: Vec<Value>) -> Payload {
+    match variant.style {
+        _ if values.is_empty() => Payload::Unit,
+        StructStyle::Named => Payload::Struct(named(&variant.fields, values)),
+        StructStyle::Tuple | StructStyle::TupleStruct => Payload::Tuple(values),
+    }
+}
+
+fn named(fields: &[Field], values: Vec<Value>) -> Vec<(String, Value)> {
+    fields.iter().map(|field| field.name.clone()).zip(values).collect()
+}
+
+/// The only thing in a variant.
+fn content(value: Value) -> Value {
+    match value {
+        Value::Variant { payload: Payload::Tuple(mut fields), .. } if fields.len() == 1 => fields.remove(0),
+        other => other,
+    }
+}
+
+fn zero_extended(bytes: &[u8]) -> u128 {
+    bytes.iter().take(16).rev().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+}
+
+/// The low `bit_count` bits as a number.
+fn number(bits: u128, bit_count: u32, signed: bool) -> Value {
+    let unused = 128_u32.saturating_sub(bit_count).min(127);
+    if signed { Value::Signed((bits << unused) as i128 >> unused) } else { Value::Unsigned(bits) }
+}
+
+/// The bytes in front of the first NUL; without one, all of them and what was `omitted`.
+fn up_to_nul(mut bytes: Vec<u8>, omitted: Omitted) -> Value {
+    match bytes.iter().position(|byte| *byte == 0) {
+        Some(end) => {
+            bytes.truncate(end);
+            text_or_bytes(bytes, Omitted::Nothing)
+        }
+        None => text_or_bytes(bytes, omitted),
+    }
+}
+
+/// Text if it is UTF-8; a character that a limit cut in two is left out.
+fn text_or_bytes(mut bytes: Vec<u8>, mut omitted: Omitted) -> Value {
+    if let Err(error) = std::str::from_utf8(&bytes)
+        && error.error_len().is_none()
+        && !omitted.is_nothing()
+        && error.valid_up_to() > 0
+    {
+        let cut = (bytes.len() - error.valid_up_to()) as u64;
+        bytes.truncate(error.valid_up_to());
+        if let Omitted::Count(count) = omitted {
+            omitted = Omitted::Count(count.saturating_add(cut));
+        }
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Value::Text { text, omitted },
+        Err(error) => Value::Bytes { bytes: error.into_bytes(), omitted },
+    }
+}

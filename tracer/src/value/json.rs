@@ -1,0 +1,96 @@
+//! Values as tools read them: JSON, after serde's habits. Each is lossless, or says what it lost.
+//!
+//! Beyond those habits: a newtype struct is its content, a raw pointer `"0x7f…"`, a value without meaning
+//! `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
+//! sequence; `null` if nobody counted them).
+
+use serde_json::{Map, Number, Value as Json, json};
+
+use super::text;
+use super::value::{Omitted, Payload, Value};
+
+/// Largest integer that every JSON reader keeps exact (RFC 8259, section 6: IEEE 754 doubles).
+const EXACT_INTEGER_MAX: u128 = 1 << 53;
+
+/// The value as the project's JSON Lines carry it.
+pub fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Unit => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Char(value) => Json::String(value.to_string()),
+        Value::Signed(value) if value.unsigned_abs() > EXACT_INTEGER_MAX => Json::String(value.to_string()),
+        Value::Signed(value) => json!(*value as i64),
+        Value::Unsigned(value) if *value > EXACT_INTEGER_MAX => Json::String(value.to_string()),
+        Value::Unsigned(value) => json!(*value as u64),
+        Value::Float32(value) => float(f64::from(*value), &format!("{value:?}")),
+        Value::Float64(value) => float(*value, &format!("{value:?}")),
+        Value::Text { text, omitted } => truncated(Json::String(text.clone()), *omitted),
+        Value::Bytes { bytes, omitted } => truncated(json!({ "$bytes": hex(bytes) }), *omitted),
+        Value::Uuid(bytes) => Json::String(text::uuid(bytes)),
+        Value::Tuple(fields) => array(fields),
+        Value::TupleStruct { fields, .. } => positional(fields),
+        Value::Struct { fields, .. } if fields.is_empty() => Json::Null,
+        Value::Struct { fields, .. } => object(fields),
+        Value::Sequence { items, omitted } => truncated(array(items), *omitted),
+        Value::Map { entries, omitted } => truncated(map(entries), *omitted),
+        Value::Variant { name, payload } => match payload {
+            Payload::Unit => Json::String(name.clone()),
+            Payload::Tuple(fields) => tagged(name, positional(fields)),
+            Payload::Struct(fields) => tagged(name, object(fields)),
+        },
+        Value::Address(address) => Json::String(format!("{address:#x}")),
+        Value::Unreadable(missing) => json!({ "$unreadable": missing.to_string() }),
+        Value::Raw { type_name, bytes, omitted } => {
+            truncated(json!({ "$type": type_name, "$bytes": hex(bytes) }), *omitted)
+        }
+    }
+}
+
+/// `shortest` is the text with the fewest digits that reads back as the same float of its own width.
+fn float(value: f64, shortest: &str) -> Json {
+    let number = shortest.parse().ok().filter(|_| value.is_finite()).and_then(Number::from_f64);
+    number.map_or_else(|| Json::String(shortest.to_owned()), Json::Number)
+}
+
+fn truncated(shown: Json, omitted: Omitted) -> Json {
+    match omitted {
+        Omitted::Nothing => shown,
+        Omitted::Count(count) => json!({ "$truncated": shown, "omitted": count }),
+        Omitted::Unknown => json!({ "$truncated": shown, "omitted": null }),
+    }
+}
+
+fn array(values: &[Value]) -> Json {
+    Json::Array(values.iter().map(to_json).collect())
+}
+
+fn positional(fields: &[Value]) -> Json {
+    match fields {
+        [only] => to_json(only),
+        _ => array(fields),
+    }
+}
+
+fn object(fields: &[(String, Value)]) -> Json {
+    Json::Object(fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect())
+}
+
+fn tagged(name: &str, content: Json) -> Json {
+    Json::Object(Map::from_iter([(name.to_owned(), content)]))
+}
+
+/// An object if all keys are whole strings, otherwise an array of pairs.
+fn map(entries: &[(Value, Value)]) -> Json {
+    let named = entries.iter().map(|(key, value)| match key {
+        Value::Text { text, omitted: Omitted::Nothing } => Some((text.clone(), to_json(value))),
+        _ => None,
+    });
+    match named.collect::<Option<Map<_, _>>>() {
+        Some(object) => Json::Object(object),
+        None => entries.iter().map(|(key, value)| json!([to_json(key), to_json(value)])).collect(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,30 @@
+//! How much of a value is copied and shown. The capture plan and the decoder keep the same limits,
+//! so that what one does not copy the other does not ask for.
+
+/// Bounds on one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one string.
+    pub string_bytes_max: u64,
+    /// Elements of one array, slice or vector.
+    pub items_max: u64,
+    /// Pointers followed one behind the other; a string's or a vector's own counts.
+    pub pointers_max: u32,
+    /// Bytes copied of one value or pointee, what its pointers lead to not counted.
+    pub value_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { string_bytes_max: 256, items_max: 32, pointers_max: 4, value_bytes_max: 1024 }
+    }
+}
+
+/// Structs within structs that are looked into: ends the recursion of a layout that contains itself.
+pub(crate) const NESTING_MAX: u32 = 24;
+
+/// Values within one value, over all levels: bounds arrays of arrays.
+pub(crate) const PARTS_MAX: u32 = 4096;
+
+/// Bytes shown of a value whose type is not understood.
+pub(crate) const RAW_BYTES_MAX: u64 = 32;

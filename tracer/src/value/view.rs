@@ -1,0 +1,272 @@
+//! How a type is looked at: which of its words are a pointer, a length, a tag. The one place that knows the
+//! library types by name; the capture plan and the decoder both follow it, so that they agree.
+
+use super::layout::{Enum, Field, PointerKind, Shape, StructStyle, Type, TypeId, Types};
+use super::name;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum View<'t> {
+    Unit,
+    Integer {
+        signed: bool,
+    },
+    Float,
+    Bool,
+    Char,
+    /// 16 bytes that are a uuid.
+    Uuid,
+    /// Text somewhere else, by pointer and length.
+    Text(Stretch),
+    /// Elements somewhere else, by pointer and length.
+    Sequence {
+        stretch: Stretch,
+        element: TypeId,
+    },
+    /// Shown as what its pointer leads to.
+    Pointee {
+        pointer_offset: u64,
+        /// From where the pointer leads to the target, in bytes.
+        target_offset: u64,
+        target: TypeId,
+    },
+    /// A pointer to bytes that end with a NUL.
+    CString,
+    /// Text in place, up to a NUL or the end.
+    CharArray {
+        count: u64,
+    },
+    Address,
+    /// Shown as its only field.
+    Transparent {
+        offset: u64,
+        ty: TypeId,
+    },
+    Fields {
+        fields: &'t [Field],
+        style: StructStyle,
+    },
+    /// An enum; with `is_transparent` shown as the content of its variant.
+    Enum {
+        layout: &'t Enum,
+        is_transparent: bool,
+    },
+    Enumeration {
+        signed: bool,
+        enumerators: &'t [(String, i128)],
+    },
+    Array {
+        element: TypeId,
+        count: u64,
+    },
+    /// Only its bytes are known.
+    Raw,
+}
+
+/// A pointer word and a length word, by their offsets in the value. The content starts `data_offset` bytes
+/// after where the pointer leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) pointer_offset: u64,
+    pub(crate) length_offset: u64,
+    pub(crate) data_offset: u64,
+    /// Bytes of the length that are not content: the NUL of a `CStr`.
+    pub(crate) terminator_bytes: u64,
+}
+
+impl Stretch {
+    fn new(pointer_offset: u64, length_offset: u64) -> Self {
+        Self { pointer_offset, length_offset, data_offset: 0, terminator_bytes: 0 }
+    }
+}
+
+/// Strong and weak count, in front of the value that `Rc` and `Arc` share.
+const REFERENCE_COUNTS_BYTES: u64 = 16;
+
+pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
+    let ty = types.get(id);
+    if let Some(known) = known(types, ty) {
+        return known;
+    }
+    match &ty.shape {
+        Shape::Integer { signed } | Shape::CChar { signed } => View::Integer { signed: *signed },
+        Shape::Float => View::Float,
+        Shape::Bool => View::Bool,
+        Shape::Char => View::Char,
+        Shape::Pointer { target, kind } => pointer(types, *target, *kind),
+        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
+            slice(ty, *element, Stretch::new(*pointer_offset, *length_offset), *is_str)
+        }
+        Shape::Struct { fields, style: StructStyle::Tuple, .. } if fields.is_empty() => View::Unit,
+        Shape::Struct { fields, style, .. } => View::Fields { fields, style: *style },
+        Shape::Enum(layout) => View::Enum { layout, is_transparent: name::base(&ty.name) == "alloc::borrow::Cow" },
+        Shape::Enumeration { signed, enumerators } => View::Enumeration { signed: *signed, enumerators },
+        Shape::Array { element, count } => match types.get(*element).shape {
+            Shape::CChar { .. } => View::CharArray { count: *count },
+            _ => View::Array { element: *element, count: *count },
+        },
+        Shape::Opaque if ty.name == "()" && ty.size_bytes == 0 => View::Unit,
+        Shape::Union { .. } | Shape::Function | Shape::Opaque => View::Raw,
+    }
+}
+
+fn pointer(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'static> {
+    let Some(target) = target else { return View::Address };
+    match (&types.get(target).shape, kind) {
+        (Shape::CChar { .. }, PointerKind::Raw) => View::CString,
+        (Shape::Function | Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
+        (_, PointerKind::Reference | PointerKind::Box) => View::Pointee { pointer_offset: 0, target_offset: 0, target },
+        (_, PointerKind::Raw) => View::Address,
+    }
+}
+
+/// `&str`, `&[T]`, and the other pointers that carry a length. A raw one is shown as its content too:
+/// `Box<[T]>`, `Rc<str>` and `Arc<str>` hold theirs behind one.
+fn slice(ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
+    let target = ty.name.trim_start_matches("&mut ").trim_start_matches(['&', '*']);
+    let target = target.trim_start_matches("const ").trim_start_matches("mut ");
+    match target {
+        _ if is_str => View::Text(stretch),
+        "std::path::Path" | "std::ffi::os_str::OsStr" => View::Text(stretch),
+        "core::ffi::c_str::CStr" => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
+        _ => View::Sequence { stretch, element },
+    }
+}
+
+/// The library types, by name and by structure: a type of that name that is built otherwise is shown as it is built.
+fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
+    let Shape::Struct { fields, parameters, .. } = &ty.shape else { return None };
+    match name::base(&ty.name) {
+        _ if is_trait_object(fields) => Some(View::Raw),
+        "uuid::Uuid" => uuid(types, ty, fields),
+        "alloc::string::String" => Some(View::Text(vec_stretch(types, fields)?)),
+        "std::ffi::os_str::OsString" | "std::path::PathBuf" => Some(View::Text(vec_stretch(types, fields)?)),
+        "alloc::vec::Vec" => {
+            let (_, element) = parameters.iter().find(|(name, _)| name == "T")?;
+            Some(View::Sequence { stretch: vec_stretch(types, fields)?, element: *element })
+        }
+        "alloc::boxed::Box" => boxed(types, fields),
+        "alloc::rc::Rc" | "alloc::sync::Arc" => shared(types, fields, parameters),
+        "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" => only_scalar(types, fields),
+        path if path.starts_with("core::sync::atomic::Atomic") => only_scalar(types, fields),
+        "std::__cxx11::basic_string" | "std::basic_string" => cpp_string(types, ty, fields),
+        _ => None,
+    }
+}
+
+fn uuid<'t>(types: &Types, ty: &Type, fields: &[Field]) -> Option<View<'t>> {
+    let Some(Shape::Array { element, count: 16 }) = fields.first().map(|field| &types.get(field.ty).shape) else {
+        return None;
+    };
+    (ty.size_bytes == 16 && types.get(*element).size_bytes == 1).then_some(View::Uuid)
+}
+
+/// A `Vec` under any number of wrappers: the first pointer under `buf`, and `len` beside it.
+fn vec_stretch(types: &Types, fields: &[Field]) -> Option<Stretch> {
+    if let (Some(buffer), Some(length)) = (field(fields, "buf"), field(fields, "len")) {
+        let (pointer_offset, _) = first(types, buffer, is_thin_pointer, 0)?;
+        let (length_offset, _) = first(types, length, is_word, 0)?;
+        return Some(Stretch::new(pointer_offset, length_offset));
+    }
+    fields.iter().find_map(|field| {
+        let Shape::Struct { fields, .. } = &types.get(field.ty).shape else { return None };
+        let inner = vec_stretch(types, fields)?;
+        Some(Stretch::new(field.offset + inner.pointer_offset, field.offset + inner.length_offset))
+    })
+}
+
+/// A `Box` that DWARF gives as a struct.
+fn boxed<'t>(types: &'t Types, fields: &'t [Field]) -> Option<View<'t>> {
+    let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
+    match &types.get(pointer).shape {
+        Shape::Pointer { target: Some(target), .. } => {
+            Some(View::Pointee { pointer_offset: offset, target_offset: 0, target: *target })
+        }
+        Shape::Slice { .. } => Some(View::Transparent { offset, ty: pointer }),
+        _ => None,
+    }
+}
+
+/// `Rc<T>` and `Arc<T>` point to two counters and the value; `T` is what is shown.
+fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(String, TypeId)]) -> Option<View<'t>> {
+    let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
+    match &types.get(pointer).shape {
+        Shape::Pointer { target: Some(target), .. } => {
+            let Shape::Struct { fields, .. } = &types.get(*target).shape else { return None };
+            let value = field(fields, "value").or_else(|| field(fields, "data"))?;
+            Some(View::Pointee { pointer_offset: offset, target_offset: value.offset, target: value.ty })
+        }
+        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
+            let stretch = Stretch {
+                data_offset: REFERENCE_COUNTS_BYTES,
+                ..Stretch::new(offset + pointer_offset, offset + length_offset)
+            };
+            let content = parameters.iter().find(|(name, _)| name == "T").map(|(_, ty)| types.get(*ty));
+            match content {
+                _ if *is_str => Some(View::Text(stretch)),
+                Some(content) if content.name == "str" => Some(View::Text(stretch)),
+                Some(content) if content.name.starts_with('[') && types.get(*element).size_bytes <= 8 => {
+                    Some(View::Sequence { stretch, element: *element })
+                }
+                _ => Some(View::Raw),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A wrapper whose `{:?}` is that of the number in it.
+fn only_scalar<'t>(types: &Types, fields: &[Field]) -> Option<View<'t>> {
+    let is_scalar = |shape: &Shape| {
+        matches!(shape, Shape::Integer { .. } | Shape::Bool | Shape::Float | Shape::Pointer { .. } | Shape::Char)
+    };
+    let (offset, ty) = fields.iter().find_map(|field| first(types, field, is_scalar, 0))?;
+    Some(View::Transparent { offset, ty })
+}
+
+/// libstdc++: `_M_dataplus._M_p` and `_M_string_length`; short strings lie in the object, the pointer leads there.
+fn cpp_string<'t>(types: &Types, ty: &Type, fields: &[Field]) -> Option<View<'t>> {
+    let (pointer_offset, pointer) = first(types, field(fields, "_M_dataplus")?, is_thin_pointer, 0)?;
+    let Shape::Pointer { target: Some(character), .. } = types.get(pointer).shape else { return None };
+    let length = field(fields, "_M_string_length")?;
+    let is_narrow = types.get(character).size_bytes == 1;
+    let is_inside = length.offset + 8 <= ty.size_bytes && pointer_offset + 8 <= ty.size_bytes;
+    (is_narrow && is_inside).then(|| View::Text(Stretch::new(pointer_offset, length.offset)))
+}
+
+/// `&dyn Trait`, `Box<dyn Trait>`: a pointer and a table of functions.
+fn is_trait_object(fields: &[Field]) -> bool {
+    fields.len() == 2 && field(fields, "pointer").is_some() && field(fields, "vtable").is_some()
+}
+
+fn field<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
+    fields.iter().find(|field| field.name == name)
+}
+
+fn is_thin_pointer(shape: &Shape) -> bool {
+    matches!(shape, Shape::Pointer { .. })
+}
+
+fn is_any_pointer(shape: &Shape) -> bool {
+    matches!(shape, Shape::Pointer { .. } | Shape::Slice { .. })
+}
+
+fn is_word(shape: &Shape) -> bool {
+    matches!(shape, Shape::Integer { .. })
+}
+
+/// Structs within structs that a library type's word is looked for in: `Vec` takes six today.
+const WRAPPERS_MAX: u32 = 10;
+
+/// The first part, depth first, that `wanted` accepts: its offset from the start of the enclosing type, and its type.
+fn first(types: &Types, field: &Field, wanted: impl Fn(&Shape) -> bool + Copy, depth: u32) -> Option<(u64, TypeId)> {
+    let shape = &types.get(field.ty).shape;
+    if wanted(shape) {
+        return Some((field.offset, field.ty));
+    }
+    let Shape::Struct { fields, .. } = shape else { return None };
+    if depth >= WRAPPERS_MAX {
+        return None;
+    }
+    let (offset, ty) = fields.iter().find_map(|inner| first(types, inner, wanted, depth + 1))?;
+    Some((field.offset.checked_add(offset)?, ty))
+}
