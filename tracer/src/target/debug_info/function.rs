@@ -19,11 +19,36 @@ pub enum Language {
     Other(u16),
 }
 
+impl Default for Language {
+    fn default() -> Self {
+        Self::Other(0)
+    }
+}
+
+impl From<gimli::DwLang> for Language {
+    fn from(language: gimli::DwLang) -> Self {
+        use gimli::constants as dw;
+        match language {
+            dw::DW_LANG_Rust => Self::Rust,
+            dw::DW_LANG_C89 | dw::DW_LANG_C | dw::DW_LANG_C99 | dw::DW_LANG_C11 | dw::DW_LANG_C17 => Self::C,
+            dw::DW_LANG_C_plus_plus
+            | dw::DW_LANG_C_plus_plus_03
+            | dw::DW_LANG_C_plus_plus_11
+            | dw::DW_LANG_C_plus_plus_14
+            | dw::DW_LANG_C_plus_plus_17
+            | dw::DW_LANG_C_plus_plus_20 => Self::Cpp,
+            other => Self::Other(other.0),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FunctionKind {
     Plain,
     /// The poll function of an `async fn`, under the name of that `async fn`.
     AsyncFn,
+    /// What a call of an `async fn` runs: it only builds the future. Has the same name.
+    AsyncConstructor,
     /// The poll function of an `async` block, named `parent::{async_block#0}`.
     AsyncBlock,
     /// A closure (or anything defined inside one), named `parent::{closure#0}`.
@@ -55,8 +80,9 @@ pub struct Function {
     /// All code of this copy, the range of `entry` first, cold parts included.
     pub ranges: Vec<LinkRange>,
     pub declared: Option<SourceLine>,
-    /// How many times the function was inlined, all over the object.
-    pub inlined_copies: u32,
+    /// How many times the function was inlined, all over the object; `None` where that was not counted
+    /// ([`functions_at`](super::DebugInfo::functions_at) does not look through the whole object).
+    pub inlined_copies: Option<u32>,
 }
 
 impl Function {

@@ -1,8 +1,127 @@
 //! What DWARF says of an object: its functions, their signatures, the layouts of their types.
 //! Reads sections that it is given, never a process, and knows nothing of symbols or calling conventions.
 
+mod error;
 mod function;
+mod index;
+mod location;
+mod name;
+mod scan;
 mod signature;
+mod type_name;
+mod unit;
 
+#[cfg(test)]
+mod tests;
+
+mod aggregate;
+mod type_loader;
+mod variant;
+
+use std::borrow::Cow;
+use std::sync::{Mutex, OnceLock};
+
+use gimli::DwarfSections;
+
+pub use error::DebugInfoError;
 pub use function::{DieId, Function, FunctionKind, InlinedCopy, Language, SourceLine};
-pub use signature::{EntryLocation, LoadedTypes, Parameter, Poll, Signature};
+pub use signature::{EntryLocation, Parameter, Poll, Signature};
+pub use type_loader::LoadedTypes;
+
+use unit::{UnitEntry, UnitRanges, View};
+
+/// The debug information of one object. Sections are borrowed or owned; everything read from them is read on demand,
+/// and only what is small and often asked for (unit headers, abbreviations, the tree of functions) is kept.
+pub struct DebugInfo<'data> {
+    sections: DwarfSections<Cow<'data, [u8]>>,
+    units: Vec<UnitEntry>,
+    ranges: OnceLock<UnitRanges>,
+    problems: Mutex<Vec<DebugInfoError>>,
+}
+
+/// How much an object's debug information says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// No unit at all.
+    None,
+    /// Units with lines, without functions.
+    LineTables,
+    /// Functions without parameters (`debuginfo=1`).
+    Functions,
+    /// Functions, parameters and types.
+    Full,
+}
+
+/// What there is, for `doctor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub level: Level,
+    pub units: usize,
+    /// Out-of-line copies of functions.
+    pub functions: usize,
+    pub inlined_copies: usize,
+    pub parameters: usize,
+    /// Units whose functions and types are in split DWARF files that were not loaded.
+    pub split_units_missing: usize,
+}
+
+impl<'data> DebugInfo<'data> {
+    /// Reads the unit headers. `section` gives a section's decompressed bytes by name (`.debug_info`), empty if there
+    /// is none: an object without debug information has no units and no functions, which is no error.
+    pub fn load(mut section: impl FnMut(&str) -> Cow<'data, [u8]>) -> Result<Self, DebugInfoError> {
+        let sections = DwarfSections::load(|id| Ok::<_, gimli::Error>(section(id.name())))
+            .map_err(|source| DebugInfoError::Header { offset: 0, source })?;
+        let (units, problem) = unit::list(&sections);
+        Ok(Self { sections, units, ranges: OnceLock::new(), problems: Mutex::new(problem.into_iter().collect()) })
+    }
+
+    /// Whether there is any debug information.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// What was found damaged so far, unit by unit; the rest of the object was read.
+    pub fn problems(&self) -> Vec<DebugInfoError> {
+        self.problems.lock().map(|problems| problems.clone()).unwrap_or_default()
+    }
+
+    /// Reads all units, in parallel, and counts.
+    pub fn summary(&self) -> Summary {
+        let view = View::new(self);
+        view.scan_all();
+        let mut summary = Summary {
+            level: Level::None,
+            units: self.units.len(),
+            functions: 0,
+            inlined_copies: 0,
+            parameters: 0,
+            split_units_missing: 0,
+        };
+        let mut has_lines = false;
+        for scan in (0..self.units.len()).map(|unit| view.scan(unit)) {
+            summary.functions += scan.functions.iter().filter(|function| function.has_code()).count();
+            summary.inlined_copies += scan.inlined.len();
+            summary.parameters += scan.parameters;
+            summary.split_units_missing += usize::from(scan.is_skeleton);
+            has_lines |= scan.has_lines;
+        }
+        summary.level = match &summary {
+            summary if summary.parameters > 0 => Level::Full,
+            summary if summary.functions > 0 => Level::Functions,
+            _ if has_lines => Level::LineTables,
+            _ => Level::None,
+        };
+        summary
+    }
+
+    fn report(&self, problem: DebugInfoError) {
+        /// Enough to see what is wrong; damaged files can have one problem per unit.
+        const PROBLEMS_MAX: usize = 100;
+        if let Ok(mut problems) = self.problems.lock()
+            && problems.len() < PROBLEMS_MAX
+            && !problems.contains(&problem)
+        {
+            problems.push(problem);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! DWARF types → [`Types`]: lazily, each once, bounded in pointers, nesting and number.
+//! What an aggregate is made of is read by its own module.
+
+use std::collections::HashMap;
+
+use gimli::constants as dw;
+
+use super::type_name::{counts, target, type_name};
+use super::unit::{Attribute, Die, Position, View};
+use super::{DieId, Language, aggregate};
+use crate::value::layout::{PointerKind, Shape, StructStyle, Type, TypeId, Types};
+
+/// Types nested by value deeper than this become opaque: a bound on the stack, far above real programs.
+const NESTING_MAX: usize = 128;
+/// Types of one request; beyond it they become opaque. A function with the largest types seen needs some thousands.
+const TYPES_MAX: usize = 200_000;
+
+/// Types loaded so far, with the memory of which entry became which type: pass the same one to load types once.
+#[derive(Clone, Debug)]
+pub struct LoadedTypes {
+    pub types: Types,
+    /// How many pointers deep targets are loaded; deeper ones are `None`.
+    pub pointer_depth_max: u8,
+    /// By entry and by the number of pointers that may still be followed from it.
+    by_entry: HashMap<(DieId, u8), TypeId>,
+}
+
+impl Default for LoadedTypes {
+    fn default() -> Self {
+        Self { types: Types::default(), pointer_depth_max: 3, by_entry: HashMap::new() }
+    }
+}
+
+/// Loads types for one piece of work.
+pub(super) struct TypeLoader<'v, 'a> {
+    pub(super) view: &'v View<'a>,
+    loaded: &'v mut LoadedTypes,
+    pointers: u8,
+    nesting: usize,
+}
+
+impl<'v, 'a> TypeLoader<'v, 'a> {
+    pub(super) fn new(view: &'v View<'a>, loaded: &'v mut LoadedTypes) -> Self {
+        let pointers = loaded.pointer_depth_max;
+        Self { view, loaded, pointers, nesting: 0 }
+    }
+
+    pub(super) fn size_bytes(&self, ty: TypeId) -> u64 {
+        self.loaded.types.get(ty).size_bytes
+    }
+
+    pub(super) fn get(&self, ty: TypeId) -> &Type {
+        self.loaded.types.get(ty)
+    }
+
+    /// A type that DWARF does not name.
+    pub(super) fn unknown(&mut self) -> TypeId {
+        self.loaded.types.add(opaque("?".into(), 0))
+    }
+
+    /// The type of that entry.
+    pub(super) fn load(&mut self, at: Position) -> TypeId {
+        let key = (self.view.id(at), self.pointers);
+        if let Some(&known) = self.loaded.by_entry.get(&key) {
+            return known;
+        }
+        // Known before it is complete, so that a cycle ends here.
+        let name = type_name(self.view, at);
+        let id = self.loaded.types.add(opaque(name.clone(), 0));
+        self.loaded.by_entry.insert(key, id);
+        if self.nesting >= NESTING_MAX || self.loaded.types.len() >= TYPES_MAX {
+            return id;
+        }
+        self.nesting += 1;
+        if let Some(die) = self.view.entry(at) {
+            let ty = self.read(at, &die, name);
+            self.loaded.types.set(id, ty);
+        }
+        self.nesting -= 1;
+        id
+    }
+
+    /// The type behind a pointer; `None` if that is one pointer too deep.
+    pub(super) fn load_behind(&mut self, at: Position) -> Option<TypeId> {
+        self.pointers = self.pointers.checked_sub(1)?;
+        let id = self.load(at);
+        self.pointers += 1;
+        Some(id)
+    }
+
+    /// The type of a field or element: the target of `DW_AT_type`.
+    pub(super) fn load_target(&mut self, at: Position, die: &Die<'a>) -> TypeId {
+        match target(self.view, at, die) {
+            Some(target) => self.load(target),
+            None => self.unknown(),
+        }
+    }
+
+    fn read(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
+        let size_bytes = unsigned(die, dw::DW_AT_byte_size).unwrap_or(0);
+        match die.tag() {
+            dw::DW_TAG_base_type => Type { shape: base(&name, die, size_bytes), name, size_bytes },
+            dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
+                self.pointer(at, die, name)
+            }
+            dw::DW_TAG_ptr_to_member_type => opaque(name, if size_bytes == 0 { 8 } else { size_bytes }),
+            dw::DW_TAG_typedef
+            | dw::DW_TAG_const_type
+            | dw::DW_TAG_volatile_type
+            | dw::DW_TAG_restrict_type
+            | dw::DW_TAG_atomic_type
+            | dw::DW_TAG_packed_type
+            | dw::DW_TAG_subrange_type => self.look_through(at, die, name),
+            dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type => {
+                match self.definition(at, die) {
+                    Some(definition) => self.look_at(definition, name),
+                    None => aggregate::read(self, at, die, name, size_bytes),
+                }
+            }
+            dw::DW_TAG_enumeration_type => self.enumeration(at, die, name, size_bytes),
+            dw::DW_TAG_array_type => self.array(at, die, name),
+            dw::DW_TAG_subroutine_type => Type { name, size_bytes: 0, shape: Shape::Function },
+            // C++'s `decltype(nullptr)`.
+            dw::DW_TAG_unspecified_type => opaque(name, size_bytes),
+            _ => opaque(name, size_bytes),
+        }
+    }
+
+    /// A declaration names the type unit that defines it.
+    fn definition(&self, at: Position, die: &Die<'a>) -> Option<Position> {
+        self.view.reference(at.unit, die.attr_value(dw::DW_AT_signature)?)
+    }
+
+    /// The type of another entry under this name.
+    fn look_at(&mut self, at: Position, name: String) -> Type {
+        let id = self.load(at);
+        Type { name, ..self.get(id).clone() }
+    }
+
+    fn look_through(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
+        match target(self.view, at, die) {
+            Some(target) => self.look_at(target, name),
+            None => opaque(name, 0),
+        }
+    }
+
+    fn pointer(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
+        let size_bytes = unsigned(die, dw::DW_AT_byte_size).unwrap_or(8);
+        let kind = match die.tag() {
+            dw::DW_TAG_pointer_type if name.starts_with('&') => PointerKind::Reference,
+            dw::DW_TAG_pointer_type if name.starts_with("alloc::boxed::Box<") => PointerKind::Box,
+            dw::DW_TAG_pointer_type => PointerKind::Raw,
+            _ => PointerKind::Reference,
+        };
+        let target = target(self.view, at, die).and_then(|target| self.load_behind(target));
+        Type { name, size_bytes, shape: Shape::Pointer { target, kind } }
+    }
+
+    fn enumeration(&mut self, at: Position, die: &Die<'a>, name: String, size_bytes: u64) -> Type {
+        let children = self.view.children(at);
+        let enumerators = children.iter().filter(|child| child.tag() == dw::DW_TAG_enumerator);
+        let underlying = target(self.view, at, die).map(|target| self.load(target)).map(|id| self.get(id).clone());
+        let size_bytes = match &underlying {
+            Some(underlying) if size_bytes == 0 => underlying.size_bytes,
+            _ => size_bytes,
+        };
+        let value = |child: &Die<'a>| child.attr_value(dw::DW_AT_const_value);
+        let signed = match underlying.map(|underlying| underlying.shape) {
+            Some(Shape::Integer { signed } | Shape::CChar { signed }) => signed,
+            _ => enumerators.clone().any(|child| matches!(value(child), Some(Attribute::Sdata(..0)))),
+        };
+        let enumerators = enumerators
+            .filter_map(|child| {
+                Some((self.view.name(at.unit, child)?.into_owned(), number(value(child)?, signed, size_bytes)?))
+            })
+            .collect();
+        Type { name, size_bytes, shape: Shape::Enumeration { signed, enumerators } }
+    }
+
+    /// An array of arrays for several dimensions, the last one innermost.
+    fn array(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
+        let mut element = self.load_target(at, die);
+        let counts = counts(self.view, at);
+        for (dimension, count) in counts.iter().enumerate().rev() {
+            let count = count.unwrap_or(0);
+            let Some(size_bytes) = self.size_bytes(element).checked_mul(count) else { return opaque(name, 0) };
+            let shape = Shape::Array { element, count };
+            if dimension == 0 {
+                return Type { name, size_bytes, shape };
+            }
+            let inner = format!("{} [{count}]", self.get(element).name);
+            element = self.loaded.types.add(Type { name: inner, size_bytes, shape });
+        }
+        opaque(name, 0)
+    }
+}
+
+pub(super) fn opaque(name: String, size_bytes: u64) -> Type {
+    Type { name, size_bytes, shape: Shape::Opaque }
+}
+
+pub(super) fn unsigned(die: &Die<'_>, name: gimli::DwAt) -> Option<u64> {
+    die.attr_value(name)?.udata_value()
+}
+
+/// A constant as a number of `size_bytes`: fixed-size forms say nothing of the sign.
+pub(super) fn number(value: Attribute<'_>, signed: bool, size_bytes: u64) -> Option<i128> {
+    let value = match value {
+        Attribute::Sdata(value) => i128::from(value),
+        Attribute::Udata(value) => i128::from(value),
+        Attribute::Data1(value) if signed => i128::from(value as i8),
+        Attribute::Data2(value) if signed => i128::from(value as i16),
+        Attribute::Data4(value) if signed => i128::from(value as i32),
+        Attribute::Data8(value) if signed => i128::from(value as i64),
+        Attribute::Data1(value) => i128::from(value),
+        Attribute::Data2(value) => i128::from(value),
+        Attribute::Data4(value) => i128::from(value),
+        Attribute::Data8(value) => i128::from(value),
+        Attribute::Data16(value) => value as i128,
+        Attribute::Block(bytes) if bytes.len() <= 16 => {
+            bytes.slice().iter().rev().fold(0, |value: u128, byte| value << 8 | u128::from(*byte)) as i128
+        }
+        _ => return None,
+    };
+    Some(match size_bytes {
+        1..16 if !signed => value & ((1_i128 << (size_bytes * 8)) - 1),
+        _ => value,
+    })
+}
+
+fn base(name: &str, die: &Die<'_>, size_bytes: u64) -> Shape {
+    let Some(Attribute::Encoding(encoding)) = die.attr_value(dw::DW_AT_encoding) else { return Shape::Opaque };
+    match encoding {
+        dw::DW_ATE_unsigned if name == "()" => {
+            Shape::Struct { fields: Vec::new(), parameters: Vec::new(), style: StructStyle::Tuple }
+        }
+        dw::DW_ATE_boolean => Shape::Bool,
+        dw::DW_ATE_float => Shape::Float,
+        dw::DW_ATE_signed_char if name == "char" => Shape::CChar { signed: true },
+        dw::DW_ATE_unsigned_char if name == "char" => Shape::CChar { signed: false },
+        dw::DW_ATE_UTF if size_bytes == 4 => Shape::Char,
+        dw::DW_ATE_UTF if size_bytes == 1 => Shape::CChar { signed: false },
+        dw::DW_ATE_unsigned | dw::DW_ATE_unsigned_char | dw::DW_ATE_UTF | dw::DW_ATE_address if size_bytes > 0 => {
+            Shape::Integer { signed: false }
+        }
+        dw::DW_ATE_signed | dw::DW_ATE_signed_char if size_bytes > 0 => Shape::Integer { signed: true },
+        _ => Shape::Opaque,
+    }
+}
+
+/// Whether a unit's language spells tuples and enums Rust's way.
+pub(super) fn is_rust(loader: &TypeLoader<'_, '_>, unit: usize) -> bool {
+    loader.view.language(unit) == Language::Rust
+}
