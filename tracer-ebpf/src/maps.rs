@@ -1,6 +1,5 @@
 //! Every map of the programs, and nothing else. Sizes given here are defaults; user space resizes at load.
 
-use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr;
 
@@ -40,7 +39,7 @@ pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
 /// `BPF_MAP_TYPE_TASK_STORAGE` (29), which aya-ebpf 0.2 lacks: a value that belongs to a thread and goes with it.
 #[repr(C)]
 pub struct TaskStorage<T> {
-    r#type: UnsafeCell<*const [i32; 29]>,
+    r#type: *const [i32; 29],
     key: *const i32,
     value: *const T,
     max_entries: *const [i32; 0],
@@ -53,7 +52,7 @@ unsafe impl<T> Sync for TaskStorage<T> {}
 impl<T> TaskStorage<T> {
     const fn new() -> Self {
         Self {
-            r#type: UnsafeCell::new(ptr::null()),
+            r#type: ptr::null(),
             key: ptr::null(),
             value: ptr::null(),
             max_entries: ptr::null(),
