@@ -2,6 +2,7 @@
 
 pub mod exits;
 mod opcode;
+pub mod probe_plan;
 pub mod site;
 mod sweep;
 pub mod unwind_rows;

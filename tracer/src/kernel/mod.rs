@@ -1,0 +1,7 @@
+//! The kernel's side of a session: features, loading, links, limits, records.
+//! The only part that knows aya and bpf(2). Dropping a session detaches everything.
+
+pub mod control;
+pub mod error;
+pub mod load;
+mod sys;

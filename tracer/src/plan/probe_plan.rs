@@ -1,0 +1,44 @@
+//! The finished plan: what the kernel is given, and what the decoder needs to read the answers.
+//! Pure data: it can be printed (`--dry-run`), compared and replayed.
+
+use std::path::PathBuf;
+
+use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::plan::Plan;
+
+use crate::target::address::FileOffset;
+
+/// Which BPF program a site runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Program {
+    /// A function's first instruction, or a USDT probe.
+    Entry,
+    /// A `ret` or a tail jump.
+    Exit,
+    /// The kernel's return trampoline, armed at the function's first instruction.
+    ReturnTrampoline,
+    /// A mailbox probe, aggregated in the kernel.
+    Mailbox,
+}
+
+/// One site: where the kernel puts its breakpoint, and what it hands back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttachPoint {
+    /// Index into [`ProbePlan::objects`].
+    pub object: usize,
+    pub offset: FileOffset,
+    pub program: Program,
+    /// File offset of the USDT probe's semaphore, which the kernel raises while attached.
+    pub semaphore: Option<FileOffset>,
+    pub cookie: Cookie,
+}
+
+/// All that a session attaches. Points of one object and program become one link.
+#[derive(Clone, Debug, Default)]
+pub struct AttachPlan {
+    /// Paths to attach through, as the tracer opens them (`/proc/PID/exe`, …).
+    pub objects: Vec<PathBuf>,
+    pub points: Vec<AttachPoint>,
+    /// The capture plans, by [`Cookie::plan`].
+    pub plans: Vec<Plan>,
+}
