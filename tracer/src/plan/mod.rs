@@ -1,5 +1,7 @@
 //! From what the user asked for to what the kernel will be told: patterns, attach points, capture plans. Pure.
 
+mod assembler;
+pub mod capture;
 pub mod exits;
 mod opcode;
 pub mod probe_plan;

@@ -42,7 +42,8 @@ impl Chunk {
 
     /// Why there is no byte at `address`, if the chunk was meant to bring one.
     fn reason_at(&self, address: u64) -> Option<Missing> {
-        let was_asked = address.wrapping_sub(self.address) < self.asked_bytes;
+        // A string that could not be read has no length: its chunk stands for the first byte.
+        let was_asked = address.wrapping_sub(self.address) < self.asked_bytes.max(1);
         was_asked.then(|| self.missing.unwrap_or(Missing::NotCaptured))
     }
 }
@@ -55,7 +56,9 @@ impl Image {
 
     fn reason_at(&self, address: u64) -> Missing {
         let reason = self.chunks.iter().find_map(|chunk| chunk.reason_at(address));
-        reason.unwrap_or(Missing::NotCaptured)
+        // A record that is full ends the plan: what would have followed is missing for the same reason.
+        let is_full = self.chunks.iter().any(|chunk| chunk.missing == Some(Missing::RecordFull));
+        reason.unwrap_or(if is_full { Missing::RecordFull } else { Missing::NotCaptured })
     }
 
     /// The bytes from `address` on, from as many chunks as it takes, and whether that was all of `size_bytes`.
@@ -124,13 +127,13 @@ mod tests {
                 chunk(100, 4, &[0, 1, 2, 3], None),
                 chunk(104, 4, &[], Some(Missing::NotResident)),
                 chunk(200, 50, &[1], None),
-                chunk(300, 8, &[], Some(Missing::RecordFull)),
+                chunk(300, 0, &[], Some(Missing::RecordFull)),
             ],
         };
         assert_eq!(image.read(102, 4), Err(Missing::NotResident));
         assert_eq!(image.read(200, 2), Err(Missing::NotCaptured));
         assert_eq!(image.read_prefix(300, 2), Err(Missing::RecordFull));
-        assert_eq!(image.read(400, 1), Err(Missing::NotCaptured));
+        assert_eq!(image.read(400, 1), Err(Missing::RecordFull), "nothing was captured behind a full record");
     }
 
     #[test]

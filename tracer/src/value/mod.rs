@@ -16,4 +16,5 @@ pub(crate) mod view;
 
 pub use decode::decode;
 pub use limits::Limits;
+pub(crate) use limits::{NESTING_MAX, PARTS_MAX};
 pub use value::{Omitted, Payload, Value};
