@@ -2,6 +2,7 @@
 //! The only part that opens files and reads /proc. Needs no BPF and changes nothing.
 
 pub mod address;
+pub mod debug_file;
 pub mod debug_info;
 pub mod demangle;
 pub mod error;

@@ -66,7 +66,17 @@ impl<'data> Object<'data> {
     /// An already mapped file; `path` is how the user knows it.
     pub fn from_file(path: &Path, file: &'data MappedFile) -> Result<Self, TargetError> {
         let attach_path = PathBuf::from(format!("/proc/self/fd/{}", file.descriptor()));
-        let (elf, segments) = parse(path, file.bytes())?;
+        let elf = parse(path, file.bytes())?;
+        let segments = loadable(&elf);
+        check_whole(path, &segments, file.bytes().len() as u64)?;
+        Ok(Self { path: path.to_owned(), attach_path, id: file.id(), data: file.bytes(), elf, segments })
+    }
+
+    /// A separate debug file: sections and symbols of an object, without its code. It has no segments, because those
+    /// that its headers still list are not in it.
+    pub(super) fn from_debug_file(path: &Path, file: &'data MappedFile) -> Result<Self, TargetError> {
+        let elf = parse(path, file.bytes())?;
+        let (attach_path, segments) = (PathBuf::new(), Vec::new());
         Ok(Self { path: path.to_owned(), attach_path, id: file.id(), data: file.bytes(), elf, segments })
     }
 
@@ -212,19 +222,20 @@ impl<'data> Object<'data> {
     }
 }
 
-fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<(Elf<'data>, Vec<Segment>), TargetError> {
+fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<Elf<'data>, TargetError> {
     check_identity(path, data)?;
-    let damaged = |source| TargetError::DamagedElf { path: path.to_owned(), source };
-    let elf = Elf::parse(data).map_err(damaged)?;
+    let elf = Elf::parse(data).map_err(|source| TargetError::DamagedElf { path: path.to_owned(), source })?;
     check_machine_number(path, elf.elf_header().e_machine(LittleEndian).0)?;
-    let segments = loadable(&elf);
+    Ok(elf)
+}
+
+fn check_whole(path: &Path, segments: &[Segment], present_bytes: u64) -> Result<(), TargetError> {
     let needed_bytes = segments.iter().map(|segment| segment.offset.0.saturating_add(segment.file_size)).max();
-    let present_bytes = data.len() as u64;
     match needed_bytes {
         Some(needed_bytes) if needed_bytes > present_bytes => {
             Err(TargetError::Truncated { path: path.to_owned(), needed_bytes, present_bytes })
         }
-        _ => Ok((elf, segments)),
+        _ => Ok(()),
     }
 }
 
@@ -289,3 +300,7 @@ fn loadable(elf: &Elf<'_>) -> Vec<Segment> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "object_tests.rs"]
+mod tests;
