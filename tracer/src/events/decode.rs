@@ -1,0 +1,169 @@
+//! A record and the description of its function → an event with values.
+//! Keeps the names of threads; must not know where records come from or how events are shown.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::record::Outcome;
+
+use super::description::{Description, DescriptionKind, Descriptions, Parameter, ResultDescription};
+use super::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
+use super::record::{Malformed, Record, What};
+use crate::value::image::Image;
+use crate::value::place::Register;
+use crate::value::{Limits, Payload, Value, decode};
+
+/// Threads whose names are kept. Beyond it the name that was learned first is forgotten and shows as empty.
+const THREADS_MAX: usize = 65_536;
+
+/// The variant of a coroutine's environment that holds the arguments, before its first poll.
+const UNRESUMED: &str = "Unresumed";
+
+/// Decodes the records of one session.
+#[derive(Debug)]
+pub struct Decoder {
+    descriptions: Arc<Descriptions>,
+    limits: Limits,
+    names: ThreadNames,
+}
+
+impl Decoder {
+    pub fn new(descriptions: Arc<Descriptions>, limits: Limits) -> Self {
+        Self { descriptions, limits, names: ThreadNames::default() }
+    }
+
+    /// The event that the record tells of.
+    pub fn decode(&mut self, record: Record) -> Result<Event, Malformed> {
+        match record.what {
+            What::ThreadName(ref name) => {
+                let thread = self.names.learn(record.pid, record.tid, name);
+                Ok(Event::ThreadNamed(thread))
+            }
+            What::Limit(reason) => Ok(Event::Limit { time_ns: record.time_ns, reason }),
+            What::Entry { parent } => self.call(record, parent, true),
+            What::Event { parent } => self.call(record, parent, false),
+            What::Exit { outcome, entry_time_ns } => self.end(record, outcome, entry_time_ns),
+        }
+    }
+
+    /// A call or a USDT event.
+    fn call(&self, record: Record, parent: Option<u64>, returns: bool) -> Result<Event, Malformed> {
+        let function = self.function(record.cookie)?;
+        let registers = self.registers(record.cookie)?;
+        let thread = self.names.thread(record.pid, record.tid);
+        let Record { call_id: id, time_ns, depth, .. } = record;
+        let image = image(record, registers)?;
+        let arguments = self.arguments(&function, &image);
+        Ok(match function.kind {
+            DescriptionKind::Usdt => {
+                Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments })
+            }
+            DescriptionKind::Function | DescriptionKind::Poll => {
+                Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, returns })
+            }
+        })
+    }
+
+    fn end(&self, record: Record, outcome: Outcome, entry_time_ns: u64) -> Result<Event, Malformed> {
+        let function = self.function(record.cookie)?;
+        let registers = self.registers(record.cookie)?;
+        let thread = self.names.thread(record.pid, record.tid);
+        let Record { call_id: id, time_ns, depth, .. } = record;
+        let ending = match outcome {
+            Outcome::Returned => Ending::Returned,
+            Outcome::Unwound => Ending::Unwound,
+            Outcome::TailCalled => Ending::TailCalled,
+            Outcome::Unknown => Ending::Unknown,
+        };
+        let value = match (ending, &function.result) {
+            (Ending::Returned, ResultDescription::Nothing) => Returned::Nothing,
+            (Ending::Returned, ResultDescription::Untyped) => Returned::Untyped,
+            (Ending::Returned, ResultDescription::Value(result)) => {
+                Returned::Value(self.value(result, &image(record, registers)?))
+            }
+            _ => Returned::Absent,
+        };
+        let duration_ns = (ending != Ending::Unknown).then(|| time_ns.checked_sub(entry_time_ns)).flatten();
+        Ok(Event::Return(Return { id, time_ns, thread, depth, function, ending, duration_ns, value, call_seen: true }))
+    }
+
+    fn arguments(&self, function: &Description, image: &Image) -> Vec<Argument> {
+        let arguments = function
+            .arguments
+            .iter()
+            .map(|parameter| Argument { name: Arc::clone(&parameter.name), value: self.value(parameter, image) });
+        match function.kind {
+            DescriptionKind::Poll => arguments.flat_map(of_environment).collect(),
+            DescriptionKind::Function | DescriptionKind::Usdt => arguments.collect(),
+        }
+    }
+
+    fn value(&self, parameter: &Parameter, image: &Image) -> Value {
+        decode(&self.descriptions.types, parameter.ty, &parameter.location, image, &self.limits)
+    }
+
+    fn function(&self, cookie: Cookie) -> Result<Arc<Description>, Malformed> {
+        self.descriptions.function(cookie).cloned().ok_or_else(|| unknown(cookie))
+    }
+
+    fn registers(&self, cookie: Cookie) -> Result<&[Register], Malformed> {
+        self.descriptions.registers(cookie).ok_or_else(|| unknown(cookie))
+    }
+}
+
+fn unknown(cookie: Cookie) -> Malformed {
+    Malformed::Cookie { function: cookie.function(), plan: cookie.plan() }
+}
+
+/// The record's picture of the target, its registers named.
+fn image(record: Record, registers: &[Register]) -> Result<Image, Malformed> {
+    let (found, planned) = (record.registers.len(), registers.len());
+    if found != planned {
+        return Err(Malformed::Registers { found, planned });
+    }
+    Ok(Image { registers: registers.iter().copied().zip(record.registers).collect(), chunks: record.chunks })
+}
+
+/// The arguments of an `async fn` are the fields of its environment before the first poll. Later the compiler may
+/// have put something else in their place, so they are not shown.
+fn of_environment(environment: Argument) -> Vec<Argument> {
+    match environment.value {
+        Value::Variant { name, payload: Payload::Struct(fields) } if name == UNRESUMED => {
+            fields.into_iter().map(|(name, value)| Argument { name: name.into(), value }).collect()
+        }
+        Value::Variant { .. } => Vec::new(),
+        _ => vec![environment],
+    }
+}
+
+/// Names by process and thread id, the first learned forgotten first.
+#[derive(Debug, Default)]
+struct ThreadNames {
+    names: HashMap<(u32, u32), Arc<str>>,
+    learned: VecDeque<(u32, u32)>,
+    nameless: Arc<str>,
+}
+
+impl ThreadNames {
+    fn learn(&mut self, pid: u32, tid: u32, name: &str) -> Thread {
+        let name: Arc<str> = name.into();
+        if self.names.insert((pid, tid), Arc::clone(&name)).is_none() {
+            self.learned.push_back((pid, tid));
+        }
+        if self.learned.len() > THREADS_MAX
+            && let Some(oldest) = self.learned.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+        Thread { pid, tid, name }
+    }
+
+    fn thread(&self, pid: u32, tid: u32) -> Thread {
+        let name = self.names.get(&(pid, tid)).unwrap_or(&self.nameless);
+        Thread { pid, tid, name: Arc::clone(name) }
+    }
+}
+
+#[cfg(test)]
+mod tests {}

@@ -1,0 +1,16 @@
+//! Ring-buffer bytes → events: parse, order, decode, pair, count what was lost.
+//! Everything here can be replayed from recorded bytes: no kernel, no files, no printing.
+
+#[cfg(test)]
+pub(crate) mod bytes;
+pub mod clock;
+pub mod decode;
+pub mod description;
+pub mod event;
+pub mod loss;
+pub mod order;
+pub mod pair;
+pub mod record;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod stream;

@@ -1,0 +1,134 @@
+//! The whole way from ring-buffer bytes to events in the order of time, every call paired with its end.
+
+use std::sync::Arc;
+
+use super::decode::Decoder;
+use super::description::Descriptions;
+use super::event::Event;
+use super::loss::Losses;
+use super::order::Order;
+use super::pair::Pairs;
+use super::record::{Malformed, Record};
+use crate::value::Limits;
+
+/// Turns the records of one session into events.
+///
+/// ```text
+/// loop { now = monotonic clock; push every record that is there; drain(now, …) }   finally finish(…)
+/// ```
+#[derive(Debug)]
+pub struct Stream {
+    decoder: Decoder,
+    order: Order,
+    pairs: Pairs,
+    malformed: u64,
+    first_malformed: Option<Malformed>,
+    /// The losses that were already told.
+    told: Losses,
+}
+
+impl Stream {
+    pub fn new(descriptions: Arc<Descriptions>, limits: Limits) -> Self {
+        Self {
+            decoder: Decoder::new(descriptions, limits),
+            order: Order::default(),
+            pairs: Pairs::default(),
+            malformed: 0,
+            first_malformed: None,
+            told: Losses::default(),
+        }
+    }
+
+    /// Takes in one record's bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        match Record::parse(bytes) {
+            Ok(record) => self.order.push(record),
+            Err(error) => self.note_malformed(error),
+        }
+    }
+
+    /// Hands out the events that are settled. `now_ns` is CLOCK_MONOTONIC, read before the ring buffer was last
+    /// found empty: what was committed until then has been pushed.
+    pub fn drain<E>(&mut self, now_ns: u64, mut emit: impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        while let Some(record) = self.order.pop(now_ns) {
+            self.hand_out(record, &mut emit)?;
+        }
+        Ok(())
+    }
+
+    /// Hands out everything, and closes the calls that are still open. No record may be pushed after it.
+    pub fn finish<E>(&mut self, now_ns: u64, mut emit: impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        while let Some(record) = self.order.pop_any() {
+            self.hand_out(record, &mut emit)?;
+        }
+        self.pairs.finish(now_ns).into_iter().try_for_each(|end| emit(Event::Return(end)))
+    }
+
+    /// Whether records wait for older ones: the reader must come back within the window even if nothing arrives.
+    pub fn is_waiting(&self) -> bool {
+        !self.order.is_empty()
+    }
+
+    /// A [`Event::Lost`] if anything was lost since the last call. `kernel` are the programs' counters.
+    pub fn news_of_losses(&mut self, kernel: &Losses, time_ns: u64) -> Option<Event> {
+        let all = self.losses(kernel);
+        let new = all.since(&self.told);
+        self.told = all;
+        new.any().then_some(Event::Lost { time_ns, new })
+    }
+
+    /// Everything lost so far: the programs' counters and what was lost here.
+    pub fn losses(&self, kernel: &Losses) -> Losses {
+        let own = Losses { malformed: self.malformed, forgotten_calls: self.pairs.forgotten(), ..Losses::default() };
+        kernel.plus(&own)
+    }
+
+    /// Calls and USDT events that came.
+    pub fn calls(&self) -> u64 {
+        self.pairs.calls()
+    }
+
+    /// Ends of calls that came.
+    pub fn returns(&self) -> u64 {
+        self.pairs.returns()
+    }
+
+    /// Events that are shown after younger ones, because their records came later than the window.
+    pub fn late(&self) -> u64 {
+        self.order.late()
+    }
+
+    /// What was wrong with the first malformed record.
+    pub fn first_malformed(&self) -> Option<Malformed> {
+        self.first_malformed
+    }
+
+    fn hand_out<E>(&mut self, record: Record, emit: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        let mut event = match self.decoder.decode(record) {
+            Ok(event) => event,
+            Err(error) => {
+                self.note_malformed(error);
+                return Ok(());
+            }
+        };
+        match &mut event {
+            Event::Call(call) => {
+                if let Some(end) = self.pairs.call(call) {
+                    emit(Event::Return(end))?;
+                }
+            }
+            Event::Return(end) => self.pairs.returned(end),
+            Event::Usdt(_) => self.pairs.event(),
+            Event::ThreadNamed(_) | Event::Limit { .. } | Event::Lost { .. } => {}
+        }
+        emit(event)
+    }
+
+    fn note_malformed(&mut self, error: Malformed) {
+        self.malformed += 1;
+        self.first_malformed.get_or_insert(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {}

@@ -1,0 +1,211 @@
+//! A trace for people: the call tree, one line per event, time and thread in front.
+//!
+//! ```text
+//! 10:15:02.103911 tokio-rt-worker 812  app::audit_log::handle_call(uuid="a2b1")
+//! 10:15:02.103913 tokio-rt-worker 812  │ app::audit_log::store(uuid="a2b1") → ()  81.2 ms
+//! 10:15:02.185207 tokio-rt-worker 812  → Ok(())  81.3 ms  · handle_call
+//! ```
+//!
+//! A call is printed when it begins. If its end comes before anything else is printed, and before the output is
+//! flushed, both share a line.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::color::{Paint, Palette, printable};
+use super::moment::Moment;
+use super::output::{Output, OutputError};
+use super::summary::Summary;
+use super::units;
+use crate::events::clock::Clock;
+use crate::events::description::DescriptionKind;
+use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
+use crate::events::loss::Losses;
+
+/// Levels of indentation that are drawn; deeper ones are written as a number.
+const INDENTS_MAX: u32 = 32;
+
+/// Writes a trace as text.
+#[derive(Debug)]
+pub struct TextReport<W> {
+    output: Output<W>,
+    palette: Palette,
+    moment: Moment,
+    /// Width of the thread column so far: it only grows, so that lines stay aligned.
+    thread_width: usize,
+    /// The call's line that waits for its end, and the call's id.
+    pending: Option<(u64, String)>,
+    /// The call on the line that was printed last.
+    last_call: Option<u64>,
+}
+
+impl<W: Write> TextReport<W> {
+    pub fn new(output: Output<W>, palette: Palette, clock: Clock) -> Self {
+        Self { output, palette, moment: Moment::new(clock), thread_width: 0, pending: None, last_call: None }
+    }
+
+    /// Adds an event. It is visible at the latest after [`flush`](Self::flush).
+    pub fn event(&mut self, event: &Event) -> Result<(), OutputError> {
+        match event {
+            Event::Call(call) => self.call(call),
+            Event::Return(end) => self.end(end),
+            Event::Usdt(usdt) => self.usdt(usdt),
+            Event::Lost { new, .. } => self.lost(new),
+            Event::ThreadNamed(_) | Event::Limit { .. } => Ok(()),
+        }
+    }
+
+    /// Shows everything: to be called whenever no event waits.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.print_pending()?;
+        self.output.flush()
+    }
+
+    /// Writes the summary, the last line.
+    pub fn stopped(&mut self, summary: &Summary) -> Result<(), OutputError> {
+        self.print_pending()?;
+        let mut line = String::new();
+        let paint = if summary.exit_code() == 0 { Paint::Strong } else { Paint::Warning };
+        self.palette.paint(&mut line, paint, &summary.text());
+        self.print(&line)?;
+        self.output.flush()
+    }
+
+    /// The sink, for tests.
+    pub fn into_inner(self) -> W {
+        self.output.into_inner()
+    }
+
+    fn call(&mut self, call: &Call) -> Result<(), OutputError> {
+        self.print_pending()?;
+        let mut line = self.prefix(call.time_ns, &call.thread, call.depth);
+        if call.function.kind == DescriptionKind::Poll {
+            self.palette.paint(&mut line, Paint::Dim, "poll ");
+        }
+        self.palette.paint(&mut line, Paint::Strong, &printable(&call.function.name));
+        self.arguments(&mut line, &call.arguments);
+        if call.returns {
+            self.pending = Some((call.id, line));
+            return Ok(());
+        }
+        self.print(&line)
+    }
+
+    fn usdt(&mut self, usdt: &Usdt) -> Result<(), OutputError> {
+        self.print_pending()?;
+        let mut line = self.prefix(usdt.time_ns, &usdt.thread, usdt.depth);
+        self.palette.paint(&mut line, Paint::Dim, "usdt:");
+        self.palette.paint(&mut line, Paint::Strong, &printable(&usdt.probe.name));
+        self.arguments(&mut line, &usdt.arguments);
+        self.print(&line)
+    }
+
+    fn end(&mut self, end: &Return) -> Result<(), OutputError> {
+        let (mut line, is_below_call) = match self.pending.take_if(|(id, _)| *id == end.id) {
+            Some((_, line)) => (line + " ", true),
+            None => {
+                self.print_pending()?;
+                (self.prefix(end.time_ns, &end.thread, end.depth), self.last_call == Some(end.id))
+            }
+        };
+        self.how_it_ended(&mut line, end);
+        if !is_below_call {
+            self.whose_end(&mut line, end);
+        }
+        self.print(&line)
+    }
+
+    /// `→ value  81.2 ms`, or what happened instead.
+    fn how_it_ended(&self, line: &mut String, end: &Return) {
+        match (end.ending, &end.value) {
+            (Ending::Returned, Returned::Value(value)) => {
+                line.push_str("→ ");
+                let _ = write!(line, "{value}");
+            }
+            (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
+            (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push('→'),
+            (Ending::Unwound, _) => self.palette.paint(line, Paint::Bad, "⇡ unwound"),
+            (Ending::TailCalled, _) => self.palette.paint(line, Paint::Dim, "↷ tail-called"),
+            (Ending::Unknown, _) => self.palette.paint(line, Paint::Warning, "? end not seen"),
+            (Ending::Open, _) => self.palette.paint(line, Paint::Warning, "? no end seen when the trace stopped"),
+        }
+        if let Some(duration_ns) = end.duration_ns {
+            line.push_str(if end.ending == Ending::Unwound { "  ≤ " } else { "  " });
+            self.palette.paint(line, units::duration_paint(duration_ns), &units::duration(duration_ns));
+        }
+    }
+
+    /// An end far from its call's line says whose it is.
+    fn whose_end(&self, line: &mut String, end: &Return) {
+        let name = printable(&end.function.name);
+        let name = if end.call_seen { units::last_segment(&name) } else { &name };
+        let poll = if end.function.kind == DescriptionKind::Poll { "poll " } else { "" };
+        let lost = if end.call_seen { "" } else { " (its call was lost)" };
+        self.palette.paint(line, Paint::Dim, &format!("  · {poll}{name}{lost}"));
+    }
+
+    fn lost(&mut self, new: &Losses) -> Result<(), OutputError> {
+        self.print_pending()?;
+        let places: Vec<String> =
+            new.nonzero().map(|(name, count)| format!("{name}: {}", units::count(count))).collect();
+        let mut line = String::new();
+        self.palette.paint(
+            &mut line,
+            Paint::Bad,
+            &format!("!! {} lost here ({})", units::count(new.total()), places.join(", ")),
+        );
+        self.print(&line)
+    }
+
+    /// `10:15:02.103911 tokio-rt-worker 812  │ │ `.
+    fn prefix(&mut self, time_ns: u64, thread: &Thread, depth: u32) -> String {
+        let mut front = String::with_capacity(160);
+        self.moment.time_of_day(&mut front, time_ns);
+        let label = format!("{} {}", printable(&thread.name), thread.tid);
+        self.thread_width = self.thread_width.max(label.chars().count());
+        front.push(' ');
+        front.push_str(label.trim_start());
+        front.extend(std::iter::repeat_n(' ', self.thread_width - label.trim_start().chars().count() + 2));
+        for _ in 0..depth.min(INDENTS_MAX) {
+            front.push_str("│ ");
+        }
+        if depth > INDENTS_MAX {
+            front.push_str(&format!("[{depth}] "));
+        }
+        let mut line = String::with_capacity(256);
+        self.palette.paint(&mut line, Paint::Dim, &front);
+        line
+    }
+
+    fn arguments(&self, line: &mut String, arguments: &[Argument]) {
+        line.push('(');
+        for (index, argument) in arguments.iter().enumerate() {
+            if index > 0 {
+                line.push_str(", ");
+            }
+            line.push_str(&printable(&argument.name));
+            line.push('=');
+            let _ = write!(line, "{}", argument.value);
+        }
+        line.push(')');
+    }
+
+    fn print_pending(&mut self) -> Result<(), OutputError> {
+        match self.pending.take() {
+            Some((id, line)) => {
+                self.print(&line)?;
+                self.last_call = Some(id);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn print(&mut self, line: &str) -> Result<(), OutputError> {
+        self.last_call = None;
+        self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {}
