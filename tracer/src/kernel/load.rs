@@ -74,9 +74,7 @@ impl Loaded {
         let programs = load_programs(&maps, request)?;
         let mut plans: Array<_, Wire<Plan>> = take(&mut maps, "PLANS")?;
         for (index, plan) in request.plans.iter().enumerate() {
-            plans
-                .set(index as u32, Wire(*plan), 0)
-                .map_err(|source| KernelError::Map { map: "PLANS", source })?;
+            plans.set(index as u32, Wire(*plan), 0).map_err(|source| KernelError::Map { map: "PLANS", source })?;
         }
         let control = maps.map("CONTROL").and_then(map_data).ok_or(KernelError::MapMissing("CONTROL"))?;
         Ok(Self {
@@ -144,11 +142,8 @@ fn load_programs(maps: &Ebpf, request: &LoadRequest<'_>) -> Result<HashMap<Progr
 
 fn load(object: &Object, program: Program, btf: &OwnedFd, mode: AttachMode) -> Result<OwnedFd, KernelError> {
     let name = name(program);
-    let missing = || KernelError::Program {
-        program: name,
-        source: std::io::ErrorKind::NotFound.into(),
-        log: String::new(),
-    };
+    let missing =
+        || KernelError::Program { program: name, source: std::io::ErrorKind::NotFound.into(), log: String::new() };
     let definition = object.programs.get(name).ok_or_else(missing)?;
     let function = object.functions.get(&definition.function_key()).ok_or_else(missing)?;
     let records = function.func_info.func_info_bytes();
@@ -184,13 +179,20 @@ mod tests {
         for mode in [AttachMode::Multi, AttachMode::PerfEvent] {
             for program in ALL {
                 let started = std::time::Instant::now();
-                let loaded = Loaded::new(&LoadRequest { mode, plans: &[Plan::EMPTY], programs: &[program], ring_bytes: 1 << 20 });
+                let loaded = Loaded::new(&LoadRequest {
+                    mode,
+                    plans: &[Plan::EMPTY],
+                    programs: &[program],
+                    ring_bytes: 1 << 20,
+                });
                 match loaded {
                     Ok(_) => eprintln!("{program:?} {:?}", started.elapsed()),
                     Err(KernelError::Program { program, source, log }) => {
                         let tail: Vec<_> = log.lines().rev().take(60).collect();
                         eprintln!("{program}: {source}");
-                        for line in tail.iter().rev() { eprintln!("{line}"); }
+                        for line in tail.iter().rev() {
+                            eprintln!("{line}");
+                        }
                         panic!();
                     }
                     Err(error) => panic!("{error:?}"),

@@ -66,7 +66,7 @@ impl MappedObject {
         for path in self.ways(process) {
             let Ok(file) = File::open(&path) else { continue };
             if self.is_exactly(&file, process) {
-                return Object::from_file(&self.path, files.map(file, &self.path)?);
+                return process.checked(Object::from_file(&self.path, files.map(file, &self.path)?)?);
             }
         }
         process.checked(())?;

@@ -313,7 +313,11 @@ fn is_called(pid: u32, name: &str) -> bool {
     if stat.is_kernel_thread || matches!(stat.state, b'Z' | b'X') {
         return false;
     }
-    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    let file_name = exe.file_name().map(|file_name| file_name.to_string_lossy()).unwrap_or_default();
+    let Ok(exe) = fs::read_link(format!("/proc/{pid}/exe")) else { return stat.comm == name };
+    let file_name = exe.file_name().unwrap_or_default().to_string_lossy();
     stat.comm == name || file_name.strip_suffix(" (deleted)").unwrap_or(&file_name) == name
 }
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;
