@@ -1,6 +1,8 @@
 //! What makes a task an actor: calls that are answered, and a supervisor that starts it again after a
 //! panic. Knows no particular actor.
 
+#[cfg(not(feature = "inlinable"))]
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +72,19 @@ impl<Q, R> Clone for Address<Q, R> {
     fn clone(&self) -> Self {
         Address { name: self.name, mailbox: self.mailbox.clone() }
     }
+}
+
+/// Keeps an async handler a function of its own: `#[inline(never)]` on an `async fn` does not reach the code
+/// that runs when it is polled, a call through a vtable does.
+#[cfg(not(feature = "inlinable"))]
+pub fn seam<'a, T>(handler: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+    Box::pin(handler)
+}
+
+/// Leaves an async handler to the optimizer.
+#[cfg(feature = "inlinable")]
+pub fn seam<T>(handler: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send {
+    handler
 }
 
 /// Starts an actor and its supervisor, one for one: after a panic `start` runs again, with fresh state and

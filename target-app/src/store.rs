@@ -44,15 +44,17 @@ impl Store {
     #[cfg_attr(not(feature = "inlinable"), inline(never))]
     fn handle_call(&mut self, request: StoreRequest) -> StoreReply {
         match request {
-            StoreRequest::Save(tree) => Ok(self.save(tree)),
+            StoreRequest::Save(tree) => {
+                self.save(tree.clone());
+                Ok(tree)
+            }
             StoreRequest::Load(uuid) => self.load(uuid),
         }
     }
 
     #[cfg_attr(not(feature = "inlinable"), inline(never))]
-    fn save(&mut self, tree: Tree) -> Tree {
-        self.trees.insert(tree.uuid, tree.clone());
-        tree
+    fn save(&mut self, tree: Tree) {
+        self.trees.insert(tree.uuid, tree);
     }
 
     #[cfg_attr(not(feature = "inlinable"), inline(never))]
