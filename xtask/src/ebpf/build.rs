@@ -36,7 +36,7 @@ pub(crate) fn object(toolchain: &Toolchain) -> Result<PathBuf> {
         .args(["--bin", "tracer-ebpf", "--target", TARGET])
         .args(["--profile", "bpf", "--target-dir"])
         .arg(&target)
-        .env("CARGO_ENCODED_RUSTFLAGS", encoded_flags()?)
+        .env("CARGO_ENCODED_RUSTFLAGS", encoded_flags(toolchain)?)
         .env("PATH", path_with(&linker)?)
         // bpf-linker loads the compiler's own LLVM from here.
         .env("LD_LIBRARY_PATH", &toolchain.llvm);
@@ -61,10 +61,11 @@ fn cargo(toolchain: &Toolchain) -> Command {
 }
 
 /// Flags separated as cargo wants them, so that a folder's name may hold spaces.
-fn encoded_flags() -> Result<OsString> {
+fn encoded_flags(toolchain: &Toolchain) -> Result<OsString> {
     let mut flags = FLAGS.join("\x1f");
     let sources = workspace::cargo_home()?.join("registry/src");
     let mut remap = vec![(workspace::root().to_owned(), ".")];
+    remap.extend(toolchain.core_source.clone().map(|source| (source, "/rust")));
     if sources.is_dir() {
         let cannot_read = || format!("cannot read {}", sources.display());
         for entry in fs::read_dir(&sources).with_context(cannot_read)? {

@@ -36,6 +36,7 @@ pub(crate) fn find() -> Option<Toolchain> {
         cargo,
         rustc,
         llvm: library.parent()?.to_owned(),
+        core_source: None,
         compiler: compiler.trim().to_owned(),
     })
 }

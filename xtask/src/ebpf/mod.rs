@@ -52,13 +52,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         println!("built {} with {}", relative(&committed_object()), record.compiler);
         return Ok(());
     }
-    let committed = check()?;
-    println!("the committed BPF object matches its source");
+    let committed = check();
+    if committed.is_ok() {
+        println!("the committed BPF object matches its source");
+    }
+    // Also after a failed check, so that what was committed can be compared with what should have been.
     if arguments.rebuild {
         let fresh = build_into(&fresh_object(), arguments.with)?;
-        report_difference(&committed, &fresh);
+        report_difference(&Record::read(&committed_object())?, &fresh);
     }
-    Ok(())
+    committed
 }
 
 /// The object that the tracer embeds.
@@ -72,7 +75,7 @@ pub(crate) fn fresh_object() -> PathBuf {
 }
 
 /// Fails when the committed object is not the recorded one or its source has changed since.
-fn check() -> Result<Record> {
+fn check() -> Result<()> {
     let object = committed_object();
     let record = Record::read(&object)?;
     let bytes = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
@@ -82,7 +85,7 @@ fn check() -> Result<Record> {
     if source::digest(workspace::root())? != record.source {
         bail!("{} was built from another source than tracer-ebpf's: run `cargo xtask ebpf`", relative(&object));
     }
-    Ok(record)
+    Ok(())
 }
 
 /// Builds the object, strips it and puts it beside its record at `path`.
@@ -91,6 +94,8 @@ fn build_into(path: &Path, way: Option<Way>) -> Result<Record> {
     let built = build::object(&toolchain)?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     let stripped = strip::debug_sections(&bytes)?;
+    // The tracer would find out at run time only.
+    aya_obj::Object::parse(&stripped).context("the tracer's loader refuses the built BPF object")?;
     let record = Record {
         source: source::digest(workspace::root())?,
         object: source::sha256(&stripped),

@@ -44,8 +44,8 @@ fn inspect(name: &str) -> Option<Toolchain> {
     };
     let version = rustc("--version", "--verbose").ok()?;
     let sysroot = PathBuf::from(rustc("--print", "sysroot").ok()?.trim());
-    let has_source = sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").exists();
-    if !has_source || !version.contains(LLVM) {
+    let source = sysroot.join("lib/rustlib/src/rust");
+    if !source.join("library/core/Cargo.toml").exists() || !version.contains(LLVM) {
         return None;
     }
     Some(Toolchain {
@@ -53,6 +53,7 @@ fn inspect(name: &str) -> Option<Toolchain> {
         cargo: sysroot.join("bin/cargo"),
         rustc: sysroot.join("bin/rustc"),
         llvm: sysroot.join("lib"),
+        core_source: Some(source),
         compiler: version.lines().next()?.to_owned(),
     })
 }

@@ -23,6 +23,8 @@ pub(crate) struct Toolchain {
     pub(crate) rustc: PathBuf,
     /// The folder of the compiler's own LLVM, which bpf-linker loads.
     pub(crate) llvm: PathBuf,
+    /// Where this machine keeps the source of `core`, if it is built from there.
+    pub(crate) core_source: Option<PathBuf>,
     /// `rustc --version`.
     pub(crate) compiler: String,
 }
