@@ -204,7 +204,7 @@ impl Compiler<'_> {
             View::Array { element, count } if self.leads_further(element, 0) => {
                 let stride = self.types.get(element).size_bytes;
                 for i in 0..count.min(self.limits.items_max) {
-                    self.chase(element, base.at(i * stride), depth.nested())?;
+                    self.chase(element, base.at(stride.saturating_mul(i)), depth.nested())?;
                 }
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! From what the user asked for to what the kernel will be told: patterns, attach points, capture plans. Pure.
 
 mod assembler;
+pub mod calling_convention;
 pub mod capture;
 pub mod exits;
 mod opcode;

@@ -88,7 +88,8 @@ impl Decoder<'_> {
             View::Array { element, count } => {
                 let stride = self.types.get(element).size_bytes;
                 let shown = count.min(self.limits.items_max);
-                let items: Vec<_> = (0..shown).map(|i| self.value(element, source.at(i * stride), inner)).collect();
+                let items: Vec<_> =
+                    (0..shown).map(|i| self.value(element, source.at(stride.saturating_mul(i)), inner)).collect();
                 match Value::common_reason(&items) {
                     Some(reason) => Value::Unreadable(reason),
                     None => Value::Sequence { items, omitted: Omitted::count(count - shown) },
