@@ -36,7 +36,8 @@ struct AuditLog {
 
 impl AuditLog {
     #[cfg_attr(not(feature = "inlinable"), inline(never))]
-    fn handle_call(&mut self, LogRegistration(uuid): LogRegistration) -> u64 {
+    fn handle_call(&mut self, request: LogRegistration) -> u64 {
+        let LogRegistration(uuid) = request;
         store_to_the_blockchain(uuid);
         self.entries += 1;
         self.entries

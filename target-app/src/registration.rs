@@ -34,7 +34,8 @@ struct TreeRegistration {
 }
 
 impl TreeRegistration {
-    async fn handle_call(&mut self, RegisterTree(tree): RegisterTree) -> RegistrationReply {
+    async fn handle_call(&mut self, request: RegisterTree) -> RegistrationReply {
+        let RegisterTree(tree) = request;
         let uuid = tree.uuid;
         log::info(format_args!("Registering tree {uuid}"));
         // Saving cannot fail once the store has it: only `Load` answers `NotFound`.
