@@ -46,11 +46,17 @@ pub fn current_stack(thread: *mut Thread, stack_pointer: u64) -> *mut Stack {
     }
 }
 
-#[inline(never)]
-fn switch_stack(thread: *mut Thread, stack_pointer: u64) {
-    if thread.is_null() {
-        return;
+// A global function, which the verifier looks at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn switch_stack(thread: *mut Thread, stack_pointer: u64) -> i32 {
+    if !thread.is_null() {
+        find_stack(thread, stack_pointer);
     }
+    0
+}
+
+#[inline(always)]
+fn find_stack(thread: *mut Thread, stack_pointer: u64) {
     // SAFETY: as in `current_stack`.
     unsafe {
         for index in 0..STACKS_MAX as u32 {
@@ -185,43 +191,50 @@ pub fn close_stale(
     unsafe {
         if (*stack).top != 0 && (*frame(thread, (*stack).top)).stack_pointer < stack_pointer {
             let hit = Hit { stack_pointer, time_ns, pid_tgid };
-            close_below(control, thread, stack, &hit);
+            close_below(control, thread, &hit);
         }
     }
 }
 
 /// What a closing record needs of the hit. (A BPF function takes at most five arguments.)
+#[repr(C)]
 pub struct Hit {
     pub stack_pointer: u64,
     pub time_ns: u64,
     pub pid_tgid: u64,
 }
 
-#[inline(never)]
-fn close_below(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &Hit) {
-    if thread.is_null() || stack.is_null() {
-        return;
+#[unsafe(no_mangle)]
+pub extern "C" fn close_below(control: *const Control, thread: *mut Thread, hit: *const Hit) -> i32 {
+    if control.is_null() || thread.is_null() || hit.is_null() {
+        return 0;
     }
+    // SAFETY: checked for null above.
+    let (control, hit) = unsafe { (&*control, &*hit) };
     for _ in 0..FRAMES_MAX {
         // SAFETY: as in `current_stack`.
         unsafe {
+            let stack = stack(thread, (*thread).stack);
             let top = ptr::read_volatile(&(*stack).top);
             if top == 0 || (*frame(thread, top)).stack_pointer >= hit.stack_pointer {
-                return;
+                return 0;
             }
         }
-        close_gone(control, thread, stack, hit);
+        close_gone(control, thread, hit);
     }
+    0
 }
 
 /// Closes the innermost frame, which was left in a way that no probe saw.
-#[inline(never)]
-fn close_gone(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &Hit) {
-    if thread.is_null() || stack.is_null() {
-        return;
+#[unsafe(no_mangle)]
+pub extern "C" fn close_gone(control: *const Control, thread: *mut Thread, hit: *const Hit) -> i32 {
+    if control.is_null() || thread.is_null() || hit.is_null() {
+        return 0;
     }
-    // SAFETY: as in `current_stack`.
+    // SAFETY: checked for null above; the rest as in `current_stack`.
     unsafe {
+        let (control, hit) = (&*control, &*hit);
+        let stack = stack(thread, (*thread).stack);
         let gone = frame(thread, (*stack).top);
         let flags = (*gone).flags as u8;
         let outcome = if flags & PLAN_EXITS_INCOMPLETE != 0 {
@@ -232,9 +245,10 @@ fn close_gone(control: &Control, thread: *mut Thread, stack: *mut Stack, hit: &H
             Outcome::Unwound
         };
         closing_record(thread, gone, outcome, hit);
+        pop(control, thread, stack);
+        emit::record(control, thread);
     }
-    pop(control, thread, stack);
-    emit::record(control, thread);
+    0
 }
 
 /// Starts the exit record of a frame.
@@ -257,7 +271,7 @@ pub fn close_replaced(control: &Control, thread: *mut Thread, stack: *mut Stack,
     // SAFETY: as in `current_stack`.
     unsafe {
         if (*stack).top != 0 && (*frame(thread, (*stack).top)).stack_pointer == hit.stack_pointer {
-            close_gone(control, thread, stack, hit);
+            close_gone(control, thread, hit);
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct Control {
     pub lost_mailboxes: u64,
     /// Hits by what they cost, see [`SiteCost`](super::cookie::SiteCost), those included that no limit admitted.
     pub hits: [u64; SITE_COSTS],
+    /// Operations of capture plans that those hits were charged for.
+    pub steps: u64,
 }
 
 /// Why no more calls are admitted.
@@ -60,4 +62,17 @@ pub enum Tripped {
     Stopped = 4,
 }
 
-const _: () = assert!(size_of::<Control>() == 18 * 8 + SITE_COSTS * 8);
+impl Tripped {
+    /// The reason behind a word of the control block, `None` for 0.
+    pub const fn from_word(word: u64) -> Option<Self> {
+        match word {
+            1 => Some(Self::Calls),
+            2 => Some(Self::Rate),
+            3 => Some(Self::Deadline),
+            4 => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Control>() == 19 * 8 + SITE_COSTS * 8);

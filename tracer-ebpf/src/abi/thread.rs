@@ -2,7 +2,7 @@
 //! Kept in task storage, so that it goes when the thread goes. Per thread, not per CPU: a program that is
 //! preempted must not find another hit's bytes in its scratch.
 
-use super::plan::SLOTS;
+use super::plan::{REGISTER_RESULT_POINTER, SLOTS};
 use super::record::{Header, RECORD_BYTES_MAX};
 
 /// Open frames of one thread, over all its stacks. Deeper calls are counted as lost.
@@ -10,6 +10,9 @@ pub const FRAMES_MAX: usize = 64;
 
 /// Stacks of one thread that are told apart: its own, a signal stack, coroutines. The oldest makes room.
 pub const STACKS_MAX: usize = 4;
+
+/// Elements of [`Thread::registers`].
+pub const REGISTERS: usize = REGISTER_RESULT_POINTER as usize + 1;
 
 /// The state of one thread, about 7.5 kB: below the 8 kB up to which the kernel's allocator serves programs.
 #[repr(C)]
@@ -30,8 +33,8 @@ pub struct Thread {
     pub cursor: u64,
     pub skip: u64,
     pub slots: [u64; SLOTS],
-    /// The result pointer that the frame kept, for an exit's plan.
-    pub result_pointer: u64,
+    /// The registers at the hit, by DWARF number; the last is the result pointer that the frame kept.
+    pub registers: [u64; REGISTERS],
     pub header: Header,
     pub record: [u8; RECORD_BYTES_MAX],
 }

@@ -32,6 +32,7 @@ fn enter(hit: &Hit) {
     emit::introduce(control, thread, hit.pid_tgid, time_ns);
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp };
+    registers::save(hit.context, thread);
     let stack = frames::current_stack(thread, stack_pointer);
     frames::close_stale(control, thread, stack, stack_pointer, time_ns, hit.pid_tgid);
     if hit.plan.flags & PLAN_FRAME == 0 {
@@ -66,7 +67,7 @@ fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
         (*thread).header.context = parent;
         (*thread).header.depth = depth;
     }
-    interpret::capture(hit.context, thread, hit.plan);
+    interpret::capture(hit.control, thread, hit.plan);
     emit::record(hit.control, thread);
 }
 
@@ -89,16 +90,13 @@ fn call(hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64, t
         (*frame).cookie = hit.cookie.0;
         (*frame).depth = depth as u16;
         (*frame).flags = u16::from(hit.plan.flags);
-        (*frame).result_pointer = if hit.plan.kept_register == KEEP_NOTHING {
-            0
-        } else {
-            registers::read(hit.context, thread, hit.plan.kept_register)
-        };
+        (*frame).result_pointer =
+            if hit.plan.kept_register == KEEP_NOTHING { 0 } else { registers::read(thread, hit.plan.kept_register) };
         emit::header(thread, Kind::Entry, hit.cookie.0, time_ns, hit.pid_tgid);
         (*thread).header.call_id = call_id;
         (*thread).header.context = parent;
         (*thread).header.depth = depth;
     }
-    interpret::capture(hit.context, thread, hit.plan);
+    interpret::capture(hit.control, thread, hit.plan);
     emit::record(control, thread);
 }

@@ -7,7 +7,7 @@ use tracer_ebpf::abi::plan::PLAN_TAIL_JUMP;
 use tracer_ebpf::abi::record::Outcome;
 
 use super::{Hit, now_ns};
-use crate::{emit, frames, interpret, maps};
+use crate::{emit, frames, interpret, maps, registers};
 
 /// At a `ret` or a tail jump, where the stack pointer is that of the entry.
 #[uprobe]
@@ -56,9 +56,10 @@ fn leave(hit: &Hit, popped_bytes: u64) {
         let outcome = if tail_called { Outcome::TailCalled } else { Outcome::Returned };
         frames::closing_record(thread, frame, outcome, &at);
         (*thread).header.cookie = hit.cookie.0;
-        (*thread).result_pointer = (*frame).result_pointer;
+        registers::set_result_pointer(thread, (*frame).result_pointer);
         frames::pop(hit.control, thread, stack);
     }
-    interpret::capture(hit.context, thread, hit.plan);
+    registers::save(hit.context, thread);
+    interpret::capture(hit.control, thread, hit.plan);
     emit::record(hit.control, thread);
 }

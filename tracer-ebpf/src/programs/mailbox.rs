@@ -8,7 +8,7 @@ use tracer_ebpf::abi::mailbox::{Mailbox, MailboxEvent, NAME_BYTES_MAX, UNKNOWN_N
 use tracer_ebpf::abi::thread::Thread;
 
 use super::{Hit, now_ns};
-use crate::{budget, interpret, maps};
+use crate::{budget, interpret, maps, registers};
 
 /// `BPF_NOEXIST`: an element that another CPU inserted meanwhile stays.
 const NO_EXIST: u64 = 1;
@@ -30,7 +30,8 @@ fn aggregate(hit: &Hit) {
     }
     // SAFETY: `thread` was checked for null.
     unsafe { (*thread).slots = [0; 8] };
-    interpret::run(hit.context, thread, hit.plan);
+    registers::save(hit.context, thread);
+    interpret::run(hit.control, thread, hit.plan);
     let Some(mailbox) = find(hit, thread) else { return };
     update(hit, thread, mailbox, now_ns());
 }

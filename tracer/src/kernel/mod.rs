@@ -1,7 +1,11 @@
 //! The kernel's side of a session: features, loading, links, limits, records.
 //! The only part that knows aya and bpf(2). Dropping a session detaches everything.
 
+pub mod calibrate;
 pub mod control;
 pub mod error;
+pub mod link;
 pub mod load;
+pub mod overhead;
+pub mod session;
 mod sys;

@@ -95,13 +95,12 @@ pub(super) struct MultiSites<'a> {
 pub(super) fn link_multi(program: BorrowedFd<'_>, sites: &MultiSites<'_>) -> io::Result<OwnedFd> {
     let mut attr = zeroed();
     // SAFETY: the variants of the unions that this command reads for this attach type.
-    let (create, multi) = unsafe {
+    let multi = unsafe {
         let create = &mut attr.link_create;
         create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
         create.attach_type = TRACE_UPROBE_MULTI;
-        ((), &mut create.__bindgen_anon_3.uprobe_multi)
+        &mut create.__bindgen_anon_3.uprobe_multi
     };
-    let () = create;
     multi.path = sites.path.as_ptr() as u64;
     multi.offsets = sites.offsets.as_ptr() as u64;
     multi.ref_ctr_offsets = if sites.semaphores.is_empty() { 0 } else { sites.semaphores.as_ptr() as u64 };

@@ -1,0 +1,202 @@
+//! One session: programs loaded, sites attached, records read. Dropping it detaches everything, and so does the
+//! kernel when the tracer dies: links live as long as their descriptors.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use aya::maps::MapData;
+use aya::maps::ring_buf::RingBuf;
+use tokio::io::unix::AsyncFd;
+use tracer_ebpf::abi::control::{Control, Tripped};
+use tracer_ebpf::abi::cookie::Scope;
+use tracer_ebpf::abi::mailbox::Mailbox;
+
+use super::error::KernelError;
+use super::link::Links;
+use super::load::{AttachMode, LoadRequest, Loaded};
+use super::overhead::{Cost, Meter};
+use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
+
+/// How long the reader sleeps when nobody wakes it. Records wait in the buffer meanwhile.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The buffer wakes its reader when it is full to one part in this many.
+const WAKEUP_SHARE: u64 = 8;
+
+/// How long exits stay attached after a limit was reached, for calls under way to return.
+pub const DRAIN_MAX: Duration = Duration::from_secs(1);
+
+/// Whom to observe, and how much.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRequest {
+    pub mode: AttachMode,
+    /// As the tracer sees the process.
+    pub process_id: u32,
+    /// The process id to compare with in BPF, and the device and inode of its pid namespace; inode 0 for the initial
+    /// namespace.
+    pub namespace: PidNamespace,
+    /// 0 for no limit.
+    pub calls_max: u64,
+    pub rate_max: u64,
+    /// `None` for no limit.
+    pub duration: Option<Duration>,
+    pub ring_bytes: u32,
+}
+
+/// Process id within a pid namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PidNamespace {
+    pub process_id: u32,
+    pub device: u64,
+    pub inode: u64,
+}
+
+/// An armed session.
+pub struct Session {
+    links: Links,
+    records: AsyncFd<RingBuf<MapData>>,
+    loaded: Loaded,
+    meter: Meter,
+    /// When the last site was attached.
+    pub armed: Instant,
+}
+
+impl Session {
+    /// Loads, sets the limits, attaches. Needs a tokio runtime with I/O enabled.
+    pub fn start(plan: &AttachPlan, request: &SessionRequest) -> Result<Self, KernelError> {
+        let mut programs: Vec<Program> = plan.points.iter().map(|point| point.program).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        let load =
+            LoadRequest { mode: request.mode, plans: &plan.plans, programs: &programs, ring_bytes: request.ring_bytes };
+        let (loaded, records) = Loaded::new(&load)?;
+        let deadline_ns =
+            request.duration.map_or(0, |duration| monotonic_ns().saturating_add(duration.as_nanos() as u64));
+        loaded.control.set(
+            Scope::Target,
+            Control {
+                process_id: u64::from(request.namespace.process_id),
+                namespace_device: request.namespace.device,
+                namespace_inode: request.namespace.inode,
+                calls_max: request.calls_max,
+                rate_max: request.rate_max,
+                deadline_ns,
+                wakeup_bytes: u64::from(request.ring_bytes) / WAKEUP_SHARE,
+                ..Control::default()
+            },
+        );
+        // SAFETY: the ring buffer owns its descriptor and keeps it open until it is dropped, inside the AsyncFd.
+        let records = unsafe { AsyncFd::register(records) }.map_err(|error| KernelError::Wait(error.into()))?;
+        let links = Links::attach(&loaded, plan, request.process_id)?;
+        Ok(Self { links, records, loaded, meter: Meter::new(request.process_id), armed: Instant::now() })
+    }
+
+    /// Number of sites attached.
+    pub fn attached(&self) -> usize {
+        self.links.attached
+    }
+
+    /// Sites that the kernel refused.
+    pub fn refused(&self) -> &[AttachPoint] {
+        &self.links.refused
+    }
+
+    /// Waits until records are likely to be there: the buffer fills up, a limit was reached, or some time passed.
+    pub async fn wait(&mut self) -> Result<(), KernelError> {
+        match tokio::time::timeout(POLL, self.records.readable_mut()).await {
+            Ok(Ok(mut ready)) => {
+                ready.clear_ready();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(KernelError::Wait(error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Hands each waiting record to `take`, at most `max`; says how many there were.
+    pub fn drain(&mut self, max: usize, mut take: impl FnMut(&[u8])) -> usize {
+        let records = self.records.get_mut();
+        let mut count = 0;
+        while count < max {
+            let Some(record) = records.next() else { break };
+            take(&record);
+            count += 1;
+        }
+        count
+    }
+
+    /// The counters as they are now.
+    pub fn counters(&self) -> Control {
+        self.loaded.control.get(Scope::Target)
+    }
+
+    /// The limit that was reached, if any.
+    pub fn tripped(&self) -> Option<Tripped> {
+        Tripped::from_word(self.counters().tripped)
+    }
+
+    /// No further call is admitted, and what admits calls is detached; returns of calls under way still come.
+    pub fn stop_entries(&mut self) {
+        self.loaded.control.stop(Scope::Target);
+        self.links.detach_entries();
+    }
+
+    /// Whether every call that was admitted has ended, or none can be seen to end.
+    pub fn is_settled(&self) -> bool {
+        let counters = self.counters();
+        !self.links.has_exits() || counters.frames_closed >= counters.calls.saturating_sub(counters.events)
+    }
+
+    /// Detaches everything; records that wait can still be drained.
+    pub fn detach(&mut self) {
+        self.loaded.control.stop(Scope::Target);
+        self.meter.freeze(&self.loaded.control.get(Scope::Target));
+        self.links.detach();
+    }
+
+    /// Replaces the default cost per hit by a measured one.
+    pub fn set_cost(&mut self, cost: Cost) {
+        self.meter.set_cost(cost);
+    }
+
+    /// What the probes cost the target over the last moments, as a share of its own time; `None` while unknown.
+    pub fn recent_overhead(&mut self) -> Option<f64> {
+        let counters = self.counters();
+        self.meter.recent(&counters)
+    }
+
+    /// What the probes cost the target over the whole session; `None` if the cost per hit could not be measured.
+    pub fn overhead(&self) -> Option<f64> {
+        self.meter.total(&self.counters())
+    }
+
+    /// The mailboxes that were seen, by id. With `next_epoch` peaks start anew.
+    pub fn mailboxes(&self) -> Result<Vec<(u64, Mailbox)>, KernelError> {
+        let mut all = Vec::new();
+        for entry in self.loaded.mailboxes.iter() {
+            let (id, mailbox) = entry.map_err(|source| KernelError::Map { map: "MAILBOXES", source })?;
+            all.push((id, mailbox.0));
+        }
+        Ok(all)
+    }
+
+    /// Begins the next sampling interval.
+    pub fn next_epoch(&self) {
+        self.loaded.control.next_epoch(Scope::Target);
+    }
+}
+
+/// CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`.
+pub fn monotonic_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC).unwrap_or(0)
+}
+
+/// A POSIX clock in nanoseconds.
+pub(super) fn clock_ns(clock: libc::clockid_t) -> io::Result<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec to write to.
+    if unsafe { libc::clock_gettime(clock, &mut time) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
