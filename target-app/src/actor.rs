@@ -1,6 +1,7 @@
 //! What makes a task an actor: calls that are answered, and a supervisor that starts it again after a
 //! panic. Knows no particular actor.
 
+use std::any::type_name;
 #[cfg(not(feature = "inlinable"))]
 use std::pin::Pin;
 use std::sync::Arc;
@@ -101,7 +102,7 @@ where
     R: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let (sender, receiver) = mailbox::open(name, capacity);
+    let (sender, receiver) = mailbox::open(name, type_name::<Q>(), capacity);
     let receiver = Arc::new(Mutex::new(receiver));
     let supervisor = tokio::spawn(async move {
         loop {

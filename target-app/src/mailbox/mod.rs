@@ -4,7 +4,6 @@
 mod directory;
 mod probes;
 
-use std::any::type_name;
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +13,14 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Opens a mailbox that holds up to `capacity` messages (at least 1). It closes when its receiver is dropped.
-pub fn open<M>(name: &str, capacity: usize) -> (Sender<M>, Receiver<M>) {
+/// Opens a mailbox that holds up to `capacity` messages (at least 1) of what people call `message_type`.
+/// It closes when its receiver is dropped.
+pub fn open<M>(name: &str, message_type: &str, capacity: usize) -> (Sender<M>, Receiver<M>) {
     static NEXT_ID: AtomicU64 = AtomicU64::new(1);
     let mailbox = Arc::new(Mailbox {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         name: c_string(name),
-        message_type: c_string(type_name::<M>()),
+        message_type: c_string(message_type),
         capacity: capacity as u64,
         sent: AtomicU64::new(0),
         received: AtomicU64::new(0),
@@ -106,11 +106,11 @@ impl<M> Sender<M> {
                 (permit, asked_at.elapsed())
             }
         };
-        // Counted before it can be received, so that no length is ever negative.
+        // Counted and told before it can be received, so that no length is negative and no event too late.
         self.mailbox.sent.fetch_add(1, Ordering::AcqRel);
+        probes::send(&self.mailbox, waited);
         // The clock is read for every message: who starts to listen should learn how long the backlog waited.
         permit.send(Envelope { message, sent_at: Instant::now() });
-        probes::send(&self.mailbox, waited);
         Ok(())
     }
 }
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn counts_what_goes_in_and_out() {
-        let (sender, mut receiver) = open::<&str>("counting", 8);
+        let (sender, mut receiver) = open::<&str>("counting", "test", 8);
         let id = sender.mailbox.id;
         for message in ["one", "two", "three"] {
             sender.send(message).await.unwrap();
@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sender_without_room_has_not_sent() {
-        let (sender, mut receiver) = open::<u8>("full", 1);
+        let (sender, mut receiver) = open::<u8>("full", "test", 1);
         let id = sender.mailbox.id;
         sender.send(1).await.unwrap();
         let second = tokio::spawn(async move { sender.send(2).await });
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn closes_with_its_receiver() {
-        let (sender, receiver) = open::<u8>("closing", 1);
+        let (sender, receiver) = open::<u8>("closing", "test", 1);
         let id = sender.mailbox.id;
         assert!(snapshot(id).is_some());
         drop(receiver);
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn ends_after_the_last_sender_and_message() {
-        let (sender, mut receiver) = open::<u8>("ending", 2);
+        let (sender, mut receiver) = open::<u8>("ending", "test", 2);
         sender.send(1).await.unwrap();
         drop(sender);
         assert!(receiver.receive().await.is_some());
@@ -234,7 +234,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn lengths_stay_within_bounds_under_contention() {
-        let (sender, mut receiver) = open::<u32>("contended", 4);
+        let (sender, mut receiver) = open::<u32>("contended", "test", 4);
         let mailbox = Arc::clone(&sender.mailbox);
         for _ in 0..4 {
             let sender = sender.clone();
