@@ -11,6 +11,8 @@ use super::{FunctionKind, Language};
 const REFERENCES_MAX: usize = 8;
 /// Deeper scopes than any program has; a longer path is cut.
 const SCOPES_MAX: usize = 64;
+/// A scope without a name, such as the class of a C++ lambda.
+const ANONYMOUS: &str = "(anonymous)";
 
 pub(super) struct Named<'a> {
     pub(super) name: String,
@@ -43,7 +45,7 @@ pub(super) fn function<'a>(view: &View<'a>, unit: usize, entry: &FunctionEntry) 
     let scopes = scope_names(view, named_at);
     let (path, kind) = match view.language(unit) {
         Language::Rust => rust(&name, &scopes, linkage_name.as_deref()),
-        _ => (joined(&name, &scopes), kind_in_cpp(&scopes)),
+        _ => cpp(&name, scopes),
     };
     Some(Named { name: path, linkage_name, kind, origin })
 }
@@ -69,29 +71,36 @@ fn text<'a>(view: &View<'a>, at: Position, text: Text, attribute: gimli::DwAt) -
     }
 }
 
-/// The names of the scopes around an entry, innermost first.
+/// The names of the scopes around an entry, innermost first. The scope of a function's definition is that of its
+/// declaration.
 pub(super) fn scope_names<'a>(view: &View<'a>, at: Position) -> Vec<Cow<'a, str>> {
-    let scan = view.scan(at.unit);
-    let Some(scope) = scan.scope_index(at.offset) else { return Vec::new() };
-    let name_at = |offset| {
-        let at = Position { unit: at.unit, offset };
-        let Some(die) = view.entry(at) else { return Cow::Borrowed("?") };
-        let anonymous = || match die.tag() {
+    let mut names = Vec::new();
+    let mut next = enclosing(view, at);
+    while let Some(mut scope) = next
+        && names.len() < SCOPES_MAX
+    {
+        let Some(die) = view.entry(scope) else { break };
+        let mut name = view.name(scope.unit, &die);
+        if die.tag() == gimli::DW_TAG_subprogram
+            && let Some(origin) = view.scan(scope.unit).function(scope.offset).and_then(|entry| entry.origin)
+            && let Some(origin) = resolve(view, scope.unit, origin)
+            && let Some(declaration) = view.entry(origin)
+        {
+            name = name.or_else(|| view.name(origin.unit, &declaration));
+            scope = origin;
+        }
+        names.push(name.unwrap_or(match die.tag() {
             gimli::DW_TAG_namespace => Cow::Borrowed("(anonymous namespace)"),
-            gimli::DW_TAG_subprogram => {
-                scan.function(offset).and_then(|entry| function_short(view, at, entry)).unwrap_or(Cow::Borrowed("?"))
-            }
-            _ => Cow::Borrowed("(anonymous)"),
-        };
-        view.name(at.unit, &die).unwrap_or_else(anonymous)
-    };
-    scan.enclosing(scope).take(SCOPES_MAX).map(name_at).collect()
+            _ => Cow::Borrowed(ANONYMOUS),
+        }));
+        next = enclosing(view, scope);
+    }
+    names
 }
 
-/// The bare name of a function that is the scope of another entry, through one reference.
-fn function_short<'a>(view: &View<'a>, at: Position, entry: &FunctionEntry) -> Option<Cow<'a, str>> {
-    let origin = resolve(view, at.unit, entry.origin?)?;
-    view.name(origin.unit, &view.entry(origin)?)
+fn enclosing(view: &View<'_>, at: Position) -> Option<Position> {
+    let offset = view.scan(at.unit).enclosing(at.offset)?;
+    Some(Position { unit: at.unit, offset })
 }
 
 /// `outer::inner::name`; Rust's `{impl#0}` says nothing to a user and is left out.
@@ -104,11 +113,17 @@ pub(super) fn joined(name: &str, scopes: &[Cow<'_, str>]) -> String {
     path + name
 }
 
-fn kind_in_cpp(scopes: &[Cow<'_, str>]) -> FunctionKind {
-    match scopes.first() {
-        Some(class) if class.starts_with("<lambda") || class.starts_with("{lambda") => FunctionKind::Closure,
-        _ => FunctionKind::Plain,
+/// A lambda is the call operator of a class without a name (GCC, clang), or of one named `<lambda(…)>` (GCC 11).
+fn cpp(name: &str, mut scopes: Vec<Cow<'_, str>>) -> (String, FunctionKind) {
+    let mut kind = FunctionKind::Plain;
+    if name == "operator()"
+        && let Some(class) = scopes.first_mut()
+        && (class == ANONYMOUS || class.starts_with("<lambda"))
+    {
+        *class = Cow::Borrowed("{lambda}");
+        kind = FunctionKind::Closure;
     }
+    (joined(name, &scopes), kind)
 }
 
 /// A Rust function's name: the path from the symbol, which resolves `impl` blocks; generic arguments and the exact
@@ -171,7 +186,7 @@ fn segments(path: &str) -> Vec<String> {
     let (mut depth, mut start) = (0_usize, 0);
     let bytes = path.as_bytes();
     let mut push = |segment: &str| match segments.last_mut() {
-        Some(last) if segment.starts_with('<') => last.push_str(segment),
+        Some(last) if segment.starts_with('<') && !segment.starts_with("<impl") => last.push_str(segment),
         _ => segments.push(segment.to_owned()),
     };
     let mut at = 0;
@@ -254,6 +269,6 @@ mod tests {
     fn splits_paths_outside_of_brackets_only() {
         assert_eq!(segments("<a::B as c::D<e::F>>::g::<h::I>"), ["<a::B as c::D<e::F>>", "g<h::I>"]);
         assert_eq!(segments("<alloc::vec::Vec<fn(u8) -> u8>>::push"), ["alloc::vec::Vec<fn(u8) -> u8>", "push"]);
-        assert_eq!(segments("core::slice::<impl [T]>::len"), ["core", "slice<impl [T]>", "len"]);
+        assert_eq!(segments("core::slice::<impl [T]>::len"), ["core", "slice", "<impl [T]>", "len"]);
     }
 }

@@ -89,23 +89,18 @@ impl FunctionEntry {
 }
 
 impl Scan {
-    pub(super) fn scope_index(&self, offset: usize) -> Option<u32> {
-        let offset = u32::try_from(offset).ok()?;
-        self.scopes.binary_search_by_key(&offset, |scope| scope.offset).ok().map(|index| index as u32)
-    }
-
     pub(super) fn function(&self, offset: usize) -> Option<&FunctionEntry> {
         let offset = u32::try_from(offset).ok()?;
         let index = self.functions.binary_search_by_key(&offset, |function| function.offset).ok()?;
         self.functions.get(index)
     }
 
-    /// The offsets of the scopes around a scope, innermost first.
-    pub(super) fn enclosing(&self, scope: u32) -> impl Iterator<Item = usize> {
-        let parent = move |scope: u32| self.scopes.get(scope as usize)?.parent;
-        std::iter::successors(parent(scope), move |&scope| parent(scope))
-            .filter_map(|scope| self.scopes.get(scope as usize))
-            .map(|scope| scope.offset as usize)
+    /// The offset of the scope around an entry that is a scope itself.
+    pub(super) fn enclosing(&self, offset: usize) -> Option<usize> {
+        let offset = u32::try_from(offset).ok()?;
+        let index = self.scopes.binary_search_by_key(&offset, |scope| scope.offset).ok()?;
+        let parent = self.scopes.get(index)?.parent?;
+        Some(self.scopes.get(parent as usize)?.offset as usize)
     }
 }
 

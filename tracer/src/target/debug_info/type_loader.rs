@@ -31,6 +31,13 @@ impl Default for LoadedTypes {
     }
 }
 
+impl LoadedTypes {
+    /// Follows at most that many pointers.
+    pub fn with_pointer_depth(pointer_depth_max: u8) -> Self {
+        Self { pointer_depth_max, ..Self::default() }
+    }
+}
+
 /// Loads types for one piece of work.
 pub(super) struct TypeLoader<'v, 'a> {
     pub(super) view: &'v View<'a>,

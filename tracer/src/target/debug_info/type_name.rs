@@ -21,8 +21,12 @@ fn spelled(view: &View<'_>, at: Position, depth: usize) -> String {
         return match die.tag() {
             // Rust's pointers and base types carry their whole name.
             dw::DW_TAG_base_type | dw::DW_TAG_pointer_type => name.into_owned(),
-            _ => joined(&name, &scope_names(view, at)),
+            _ => joined(&name, &scope_names(view, declaration(view, at, &die))),
         };
+    }
+    // The declaration of a type that has a type unit to itself.
+    if let Some(definition) = die.attr_value(dw::DW_AT_signature).and_then(|value| view.reference(at.unit, value)) {
+        return spelled(view, definition, depth + 1);
     }
     let target = |missing: &str| match target(view, at, &die) {
         Some(target) => spelled(view, target, depth + 1),
@@ -45,6 +49,11 @@ fn spelled(view: &View<'_>, at: Position, depth: usize) -> String {
         dw::DW_TAG_enumeration_type => scoped(view, at, "(anonymous enum)"),
         _ => "?".into(),
     }
+}
+
+/// Where a type is declared, if that is not where it is defined: the path to its name is there.
+fn declaration(view: &View<'_>, at: Position, die: &Die<'_>) -> Position {
+    die.attr_value(dw::DW_AT_specification).and_then(|value| view.reference(at.unit, value)).unwrap_or(at)
 }
 
 pub(super) fn target(view: &View<'_>, at: Position, die: &Die<'_>) -> Option<Position> {

@@ -1,0 +1,155 @@
+//! C++: namespaces, classes, templates, bit fields and type units against what the program itself prints.
+
+use super::*;
+use crate::value::layout::{Field, Shape, Type};
+
+const SOURCE: &str = r#"
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+namespace geo {
+struct Base { int id; virtual ~Base() {} };
+enum class Kind : uint8_t { Round = 1, Flat = 200 };
+enum Sign { Minus = -1, Plus = 1 };
+template <typename T> struct Pair { T value; T* other; };
+union Bits { float real; uint32_t raw; };
+struct Figure : Base {
+  Kind kind; Sign sign; unsigned a : 3; int b : 5; unsigned long long c : 40; char label[12]; const char* note;
+  Pair<double> pair; int grid[2][3]; Bits bits; void (*callback)(int);
+  static int count;
+  __attribute__((noinline)) int area(int scale) const;
+};
+int Figure::count = 3;
+int Figure::area(int scale) const { return id * scale + (int)kind; }
+namespace { __attribute__((noinline)) int hidden(int x) { return x * 7; } }
+template <typename T> __attribute__((noinline)) T twice(T v) { return v + v; }
+}
+typedef unsigned long counter_t;
+extern "C" __attribute__((noinline)) int sum(const geo::Figure* figure, counter_t count, char letter, ...) {
+  asm volatile("" ::: "memory");
+  return (int)count + letter + figure->id;
+}
+int main(int argc, char** argv) {
+  geo::Figure f; f.id = argc;
+  memset((char*)&f + sizeof(geo::Base), 0, sizeof f - sizeof(geo::Base));
+  auto lambda = [&](int q) __attribute__((noinline)) { return q + f.id; };
+  printf("result %d %d %d %d %d\n", f.area(3), geo::hidden(argc), geo::twice(argc), sum(&f, 2, 'a'), lambda(argc));
+  f.a = 5; f.b = -3; f.c = 0x1234567891ULL;
+  printf("size %zu\n", sizeof f);
+#define OFFSET(field) printf("offset " #field " %td\n", (char*)&f.field - (char*)&f)
+  OFFSET(id); OFFSET(kind); OFFSET(sign); OFFSET(label); OFFSET(note); OFFSET(pair); OFFSET(grid); OFFSET(bits); OFFSET(callback);
+  printf("bytes ");
+  for (size_t i = 0; i < sizeof f; i++) printf("%02x", ((unsigned char*)&f)[i]);
+  printf("\n");
+}
+"#;
+
+fn fixture(arguments: &[&str]) -> Fixture {
+    let arguments = [&["-O1", "-g", "-w", "-fno-ipa-sra", "-fno-ipa-cp"], arguments].concat();
+    Fixture::build("c++", &arguments, "fixture.cpp", SOURCE)
+}
+
+/// The class `geo::Figure`, through the parameter of `sum`.
+fn figure(info: &DebugInfo<'_>, loaded: &mut LoadedTypes) -> Type {
+    let signature = info.signature(&function(info, "sum"), loaded).expect("a signature");
+    let pointer = signature.parameters.first().expect("a parameter").ty;
+    match loaded.types.get(pointer).shape {
+        Shape::Pointer { target: Some(target), .. } => loaded.types.get(target).clone(),
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn field<'f>(fields: &'f [Field], name: &str) -> &'f Field {
+    fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no field {name} in {fields:?}"))
+}
+
+fn check_layout(fixture: &Fixture) {
+    let (info, text) = (fixture.info(), fixture.run());
+    let mut loaded = LoadedTypes::default();
+    let figure = figure(&info, &mut loaded);
+    assert_eq!(figure.name, "const geo::Figure");
+    let Shape::Struct { fields, .. } = &figure.shape else { panic!("{figure:?}") };
+    let printed = |what: &str| {
+        let prefix = format!("{what} ");
+        text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_else(|| panic!("no {what} in {text}"))
+    };
+    assert_eq!(figure.size_bytes.to_string(), printed("size"));
+    for name in ["kind", "sign", "label", "note", "pair", "grid", "bits", "callback"] {
+        assert_eq!(field(fields, name).offset.to_string(), printed(&format!("offset {name}")), "{name}");
+    }
+    let base = field(fields, "geo::Base");
+    let Shape::Struct { fields: of_base, .. } = &loaded.types.get(base.ty).shape else { panic!("{base:?}") };
+    assert_eq!((base.offset + field(of_base, "id").offset).to_string(), printed("offset id"));
+    assert!(!fields.iter().any(|field| field.name == "count"), "a static member is no field");
+    let bytes = printed("bytes");
+    let byte = |at: u64| u8::from_str_radix(&bytes[at as usize * 2..][..2], 16).expect("hex");
+    for (name, value) in [("a", 5), ("b", 0b11101), ("c", 0x12_3456_7891)] {
+        let field = field(fields, name);
+        let (first, size) = field.bits.expect("bits");
+        let storage = (0..8).rev().fold(0, |value: u64, at| value << 8 | u64::from(byte(field.offset + at)));
+        assert_eq!((storage >> first) & ((1 << size) - 1), value, "{name}: {field:?}");
+    }
+    let shape = |name: &str| &loaded.types.get(field(fields, name).ty).shape;
+    let enumerators = |list: &[(&str, i128)]| list.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let kind = Shape::Enumeration { signed: false, enumerators: enumerators(&[("Round", 1), ("Flat", 200)]) };
+    assert_eq!(shape("kind"), &kind);
+    let sign = Shape::Enumeration { signed: true, enumerators: enumerators(&[("Minus", -1), ("Plus", 1)]) };
+    assert_eq!(shape("sign"), &sign);
+    assert!(matches!(shape("bits"), Shape::Union { .. }), "{:?}", shape("bits"));
+    let Shape::Array { element, count: 2 } = shape("grid") else { panic!("{:?}", shape("grid")) };
+    assert!(matches!(loaded.types.get(*element).shape, Shape::Array { count: 3, .. }));
+    let Shape::Array { element, count: 12 } = shape("label") else { panic!("{:?}", shape("label")) };
+    assert_eq!(loaded.types.get(*element).shape, Shape::CChar { signed: true });
+    assert_eq!(loaded.types.get(field(fields, "note").ty).name, "const char *");
+    let Shape::Struct { parameters, .. } = shape("pair") else { panic!("{:?}", shape("pair")) };
+    assert_eq!(parameters.first().map(|(name, _)| name.as_str()), Some("T"));
+}
+
+#[test]
+fn layouts_are_those_of_the_program() {
+    check_layout(&fixture(&[]));
+}
+
+#[test]
+fn older_dwarf_writes_bit_fields_from_the_other_end() {
+    check_layout(&fixture(&["-gdwarf-4"]));
+    check_layout(&fixture(&["-gdwarf-3", "-gstrict-dwarf"]));
+}
+
+#[test]
+fn type_units_are_found_by_signature() {
+    check_layout(&fixture(&["-gdwarf-5", "-fdebug-types-section"]));
+}
+
+#[test]
+fn compressed_sections_are_read() {
+    check_layout(&fixture(&["-gz=zlib"]));
+}
+
+#[test]
+fn names_have_namespaces_classes_and_arguments() {
+    let info = fixture(&[]).info();
+    for name in ["geo::Figure::area", "geo::(anonymous namespace)::hidden", "geo::twice<int>", "sum", "main"] {
+        assert_eq!(function(&info, name).kind, FunctionKind::Plain, "{name}");
+    }
+    assert_eq!(function(&info, "main::{lambda}::operator()").kind, FunctionKind::Closure);
+}
+
+#[test]
+fn a_signature_knows_typedefs_and_variable_arguments() {
+    let info = fixture(&[]).info();
+    let mut loaded = LoadedTypes::default();
+    let signature = info.signature(&function(&info, "sum"), &mut loaded).expect("a signature");
+    assert!(signature.is_variadic);
+    assert_eq!(signature.language, Language::Cpp);
+    let named: Vec<(&str, &str)> = signature
+        .parameters
+        .iter()
+        .map(|parameter| (parameter.name.as_deref().unwrap_or("?"), loaded.types.get(parameter.ty).name.as_str()))
+        .collect();
+    assert_eq!(named, [("figure", "const geo::Figure *"), ("count", "counter_t"), ("letter", "char")]);
+    let count = loaded.types.get(signature.parameters[1].ty);
+    assert_eq!((&count.shape, count.size_bytes), (&Shape::Integer { signed: false }, 8));
+}
