@@ -28,11 +28,8 @@ pub enum TargetError {
     KernelThread { pid: u32, comm: String },
     #[error("process {pid} ({comm}) has exited")]
     Exited { pid: u32, comm: String },
-    #[error(
-        "process {pid} ({comm}) of user {owner} may not be inspected: \
-         this needs CAP_SYS_PTRACE, which root has; run tracer with sudo"
-    )]
-    Denied { pid: u32, comm: String, owner: String, source: io::Error },
+    #[error("process {pid} ({comm}) of user {owner} may not be inspected: {}", remedy(*may_trace))]
+    Denied { pid: u32, comm: String, owner: String, may_trace: bool, source: io::Error },
     #[error(
         "{} was deleted or replaced since process {pid} loaded it, and the mapped file cannot be reached: \
          this needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, or a restart of the process",
@@ -68,4 +65,12 @@ pub enum TargetError {
 
 fn listed(candidates: &[Candidate]) -> String {
     candidates.iter().map(|candidate| format!("\n  {:>7}  {}", candidate.pid, candidate.cmdline)).collect()
+}
+
+fn remedy(may_trace: bool) -> &'static str {
+    if may_trace {
+        "CAP_SYS_PTRACE is there, but its namespace or a security module forbids it; run tracer beside it on its host"
+    } else {
+        "this needs CAP_SYS_PTRACE; run tracer with sudo, or as root of the host if this is a container"
+    }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
-use crate::target::demangle::Fragment;
+use crate::target::demangle::{Demangled, Fragment};
 use crate::target::symbol::{Excluded, SymbolSource, SymbolTable, address_of};
 use crate::target::usdt;
 
@@ -67,6 +67,29 @@ fn names_are_those_that_people_write() {
     assert_eq!(table.at(symbol.address).first(), Some(symbol));
     assert_eq!(address_of(&object, None, symbol.name), Some(symbol.address));
     assert_eq!(address_of(&object, None, "no such symbol"), None);
+}
+
+/// No word may hide a function: what the raw names give must be what all demangled names give.
+#[test]
+fn a_words_functions_are_those_whose_path_contains_it() {
+    let files = Files::new();
+    let object = Object::open(&this_program(), &files).expect("an ELF file");
+    let table = SymbolTable::read(&object, None);
+    let all = table.demangled();
+    let mut words: BTreeSet<&str> = BTreeSet::new();
+    for name in all.iter().step_by(97) {
+        words.extend(name.path.split(|found: char| !found.is_alphanumeric() && found != '_'));
+    }
+    assert!(words.len() > 100);
+    let mut checked = 0;
+    for word in words.into_iter().filter(|word| word.len() >= 6).step_by(9).take(30) {
+        let has_word = |name: &&Demangled| name.path.contains(word);
+        let found = table.mentioning(word);
+        let found = found.iter().map(|(_, name)| name).filter(has_word).count();
+        assert_eq!(found, all.iter().filter(has_word).count(), "{word}");
+        checked += found;
+    }
+    assert!(checked > 30);
 }
 
 #[test]

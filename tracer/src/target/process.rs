@@ -14,6 +14,9 @@ use super::mapping::{self, MappedObject};
 use super::object;
 use super::procfs::{self, Mapping, Stat, Status};
 
+/// Bit 19 of a capability set (include/uapi/linux/capability.h).
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
 /// A pid namespace, as `bpf_get_ns_current_pid_tgid` wants it: device and inode of `/proc/PID/ns/pid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PidNamespace {
@@ -269,7 +272,9 @@ fn unreadable(pid: u32, stat: &Stat, status: &Status, source: io::Error) -> Targ
 }
 
 fn denied(pid: u32, comm: &str, user: u32, source: io::Error) -> TargetError {
-    TargetError::Denied { pid, comm: comm.to_owned(), owner: user_name(user), source }
+    let own = identity(std::process::id());
+    let may_trace = own.is_ok_and(|(_, status)| status.capabilities & CAP_SYS_PTRACE != 0);
+    TargetError::Denied { pid, comm: comm.to_owned(), owner: user_name(user), may_trace, source }
 }
 
 fn user_name(user: u32) -> String {

@@ -44,6 +44,8 @@ pub struct Status {
     pub thread_group: u32,
     /// Effective user id.
     pub user: u32,
+    /// Effective capabilities, one bit each (capabilities(7)).
+    pub capabilities: u64,
     /// The process's number in each pid namespace that it is in, ours first, its own last.
     pub namespace_pids: Vec<u32>,
 }
@@ -55,6 +57,7 @@ pub fn status(text: &str) -> Option<Status> {
     Some(Status {
         thread_group: field("Tgid")?.next()?.parse().ok()?,
         user: field("Uid")?.nth(1)?.parse().ok()?,
+        capabilities: hexadecimal(field("CapEff")?.next()?)?,
         namespace_pids: field("NSpid")?.map_while(|pid| pid.parse().ok()).collect(),
     })
 }
@@ -183,8 +186,8 @@ mod tests {
 
     #[test]
     fn the_numbers_in_every_namespace_are_read() {
-        let text = "Name:\tx\nTgid:\t70\nPid:\t71\nUid:\t0\t105\t0\t0\nNSpid:\t71\t8\t1\n";
-        let expected = Status { thread_group: 70, user: 105, namespace_pids: vec![71, 8, 1] };
+        let text = "Name:\tx\nTgid:\t70\nPid:\t71\nUid:\t0\t105\t0\t0\nNSpid:\t71\t8\t1\nCapEff:\t0000000000080001\n";
+        let expected = Status { thread_group: 70, user: 105, capabilities: 0x8_0001, namespace_pids: vec![71, 8, 1] };
         assert_eq!(status(text), Some(expected));
     }
 

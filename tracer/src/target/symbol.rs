@@ -120,6 +120,37 @@ impl<'data> SymbolTable<'data> {
     pub fn demangled(&self) -> Vec<Demangled> {
         self.functions.par_iter().with_min_len(512).map(Symbol::demangle).collect()
     }
+
+    /// The functions whose path may contain `word`, with their demangled names: at least all that do. For a word of
+    /// some length this costs a search of the raw names instead of demangling them all.
+    pub fn mentioning(&self, word: &str) -> Vec<(&Symbol<'data>, Demangled)> {
+        let anywhere = !survives_mangling(word);
+        let finder = memchr::memmem::Finder::new(word);
+        let functions = self.functions.par_iter().with_min_len(2048);
+        let named = functions.filter(|symbol| anywhere || finder.find(symbol.name.as_bytes()).is_some());
+        named.map(|symbol| (symbol, symbol.demangle())).collect()
+    }
+}
+
+/// Whether a path that contains `word` has it letter by letter in its mangled name, too. All manglings keep identifiers
+/// as they are, but for words that a demangler writes by itself: types, keywords, abbreviations of C++'s `std`.
+fn survives_mangling(word: &str) -> bool {
+    const WRITTEN_BY_DEMANGLERS: [&str; 12] = [
+        "allocator",
+        "anonymous",
+        "basic",
+        "closure",
+        "construction",
+        "istream",
+        "iostream",
+        "namespace",
+        "operator",
+        "ostream",
+        "string",
+        "unsigned",
+    ];
+    let is_identifier = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    word.len() >= 6 && is_identifier && !WRITTEN_BY_DEMANGLERS.iter().any(|written| word.contains(written))
 }
 
 /// The address of the symbol called `name` (raw), data and local symbols included. `None` if there is none or if
