@@ -2,9 +2,13 @@
 //! Must not know the kernel, DWARF or /proc.
 
 pub mod color;
+pub mod doctor;
 pub mod json;
+pub mod list;
 pub mod moment;
 pub mod output;
+pub mod queues;
 pub mod summary;
+mod table;
 pub mod text;
 pub mod units;

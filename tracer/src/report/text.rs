@@ -9,7 +9,6 @@
 //! A call is printed when it begins. If its end comes before anything else is printed, and before the output is
 //! flushed, both share a line.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use super::color::{Paint, Palette, printable};
@@ -120,7 +119,7 @@ impl<W: Write> TextReport<W> {
         match (end.ending, &end.value) {
             (Ending::Returned, Returned::Value(value)) => {
                 line.push_str("→ ");
-                let _ = write!(line, "{value}");
+                line.push_str(&printable(&value.to_string()));
             }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
             (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push('→'),
@@ -185,7 +184,7 @@ impl<W: Write> TextReport<W> {
             }
             line.push_str(&printable(&argument.name));
             line.push('=');
-            let _ = write!(line, "{}", argument.value);
+            line.push_str(&printable(&argument.value.to_string()));
         }
         line.push(')');
     }

@@ -1,0 +1,224 @@
+//! `tracer list`: the functions and USDT probes of a target, one per line, as they can be given to `trace`.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::color::{Paint, Palette, printable};
+use super::units;
+
+/// One function, all its copies together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFunction {
+    /// Demangled path.
+    pub name: String,
+    /// The object that it is in: file name of the library or program.
+    pub object: String,
+    /// `None` without debug information.
+    pub signature: Option<Signature>,
+    /// Out-of-line copies, of generic functions for instance. 0: it exists only inlined and cannot be probed.
+    pub copies: u32,
+    /// Places where it was inlined.
+    pub inlined_copies: u32,
+    pub is_async: bool,
+}
+
+/// What DWARF says of a function's interface, in the language's own type names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Name and type.
+    pub parameters: Vec<(String, String)>,
+    /// `None` for `()` and `void`.
+    pub result: Option<String>,
+}
+
+/// One USDT probe, all its sites together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUsdt {
+    pub provider: String,
+    pub name: String,
+    pub object: String,
+    pub arguments: Vec<UsdtArgument>,
+    pub sites: u32,
+    pub has_semaphore: bool,
+}
+
+/// An argument of a USDT probe: `u64` from `8@%rdi`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsdtArgument {
+    pub type_name: String,
+    /// The note's operand, at the first site.
+    pub operand: String,
+}
+
+/// Everything that matched.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Listing {
+    pub functions: Vec<ListedFunction>,
+    pub usdt: Vec<ListedUsdt>,
+}
+
+impl Listing {
+    /// One line each, and a line of totals at the end.
+    pub fn text(&self, palette: Palette) -> String {
+        let mut out = String::new();
+        for function in &self.functions {
+            function.text(&mut out, palette);
+        }
+        for usdt in &self.usdt {
+            usdt.text(&mut out, palette);
+        }
+        let inlined = self.functions.iter().filter(|function| function.copies == 0).count() as u64;
+        let note = if inlined == 0 { String::new() } else { format!(" ({} inlined only)", units::count(inlined)) };
+        let functions = units::counted(self.functions.len() as u64, "function");
+        let probes = units::counted(self.usdt.len() as u64, "USDT probe");
+        palette.paint(&mut out, Paint::Dim, &format!("{functions}{note}, {probes}"));
+        out.push('\n');
+        out
+    }
+
+    /// JSON Lines: `{"kind":"function",…}` and `{"kind":"usdt-probe",…}`.
+    pub fn json(&self) -> String {
+        let mut out = String::new();
+        for line in self.functions.iter().map(ListedFunction::json).chain(self.usdt.iter().map(ListedUsdt::json)) {
+            let _ = writeln!(out, "{line}");
+        }
+        out
+    }
+}
+
+impl ListedFunction {
+    fn text(&self, out: &mut String, palette: Palette) {
+        if self.is_async {
+            palette.paint(out, Paint::Dim, "async ");
+        }
+        let paint = if self.copies == 0 { Paint::Dim } else { Paint::Strong };
+        palette.paint(out, paint, &printable(&self.name));
+        if let Some(signature) = &self.signature {
+            let parameters: Vec<String> =
+                signature.parameters.iter().map(|(name, type_name)| format!("{name}: {type_name}")).collect();
+            out.push_str(&printable(&format!("({})", parameters.join(", "))));
+            if let Some(result) = &signature.result {
+                out.push_str(&printable(&format!(" -> {result}")));
+            }
+        }
+        let note = match (self.copies, self.inlined_copies) {
+            (0, inlined) => format!("  [inlined only, {}: cannot be probed]", units::counted(inlined.into(), "place")),
+            (1, 0) => String::new(),
+            (1, inlined) => format!("  [also inlined in {}]", units::counted(inlined.into(), "place")),
+            (copies, 0) => format!("  [{} copies]", units::count(copies.into())),
+            (copies, inlined) => format!(
+                "  [{} copies, also inlined in {}]",
+                units::count(copies.into()),
+                units::counted(inlined.into(), "place")
+            ),
+        };
+        palette.paint(out, Paint::Dim, &note);
+        out.push('\n');
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let signature = self.signature.as_ref().map(|signature| {
+            let parameter = |(name, type_name): &(String, String)| json!({"name": name, "type": type_name});
+            json!({
+                "parameters": signature.parameters.iter().map(parameter).collect::<Vec<_>>(),
+                "result": signature.result,
+            })
+        });
+        json!({
+            "kind": "function",
+            "name": self.name,
+            "object": self.object,
+            "signature": signature,
+            "copies": self.copies,
+            "inlined_copies": self.inlined_copies,
+            "async": self.is_async,
+        })
+    }
+}
+
+impl ListedUsdt {
+    fn text(&self, out: &mut String, palette: Palette) {
+        palette.paint(out, Paint::Dim, "usdt:");
+        palette.paint(out, Paint::Strong, &printable(&format!("{}:{}", self.provider, self.name)));
+        let arguments: Vec<String> = self
+            .arguments
+            .iter()
+            .enumerate()
+            .map(|(index, argument)| format!("arg{index}: {} = {}", argument.type_name, argument.operand))
+            .collect();
+        out.push_str(&printable(&format!("({})", arguments.join(", "))));
+        let sites = units::counted(self.sites.into(), "site");
+        let semaphore = if self.has_semaphore { ", semaphore" } else { "" };
+        palette.paint(out, Paint::Dim, &format!("  [{sites}{semaphore}]"));
+        out.push('\n');
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let argument = |argument: &UsdtArgument| json!({"type": argument.type_name, "operand": argument.operand});
+        json!({
+            "kind": "usdt-probe",
+            "provider": self.provider,
+            "name": self.name,
+            "object": self.object,
+            "args": self.arguments.iter().map(argument).collect::<Vec<_>>(),
+            "sites": self.sites,
+            "semaphore": self.has_semaphore,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(name: &str, copies: u32, inlined_copies: u32) -> ListedFunction {
+        let parameters = vec![("self".to_owned(), "&mut AuditLog".to_owned()), ("uuid".to_owned(), "Uuid".to_owned())];
+        let signature = Some(Signature { parameters, result: Some("Result<(), Error>".to_owned()) });
+        ListedFunction {
+            name: name.to_owned(),
+            object: "app".to_owned(),
+            signature,
+            copies,
+            inlined_copies,
+            is_async: false,
+        }
+    }
+
+    fn listing() -> Listing {
+        let argument = |type_name: &str, operand: &str| UsdtArgument {
+            type_name: type_name.to_owned(),
+            operand: operand.to_owned(),
+        };
+        Listing {
+            functions: vec![
+                function("app::AuditLog::handle_call", 1, 0),
+                function("app::push", 3, 2),
+                ListedFunction { is_async: true, signature: None, ..function("app::run", 2, 0) },
+                ListedFunction {
+                    signature: Some(Signature { parameters: vec![], result: None }),
+                    ..function("app::tiny", 0, 4)
+                },
+                function("app::both", 1, 1),
+            ],
+            usdt: vec![ListedUsdt {
+                provider: "mailbox".to_owned(),
+                name: "send".to_owned(),
+                object: "app".to_owned(),
+                arguments: vec![argument("u64", "8@%rdi"), argument("i32", "-4@-12(%rbp)")],
+                sites: 2,
+                has_semaphore: true,
+            }],
+        }
+    }
+
+    #[test]
+    fn text_marks_copies_and_what_cannot_be_probed() {
+        insta::assert_snapshot!(listing().text(Palette::OFF), @"");
+    }
+
+    #[test]
+    fn json_has_one_object_per_line() {
+        insta::assert_snapshot!(listing().json(), @"");
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+use crate::events::clock::Clock;
+
+fn sample(name: &str, length: u64) -> QueueSample {
+    QueueSample {
+        time_ns: 42,
+        pid: 41,
+        id: 1,
+        name: name.to_owned(),
+        length,
+        capacity: Some(64),
+        peak: length + 3,
+        change: Some(0),
+        sent: 25,
+        received: 22,
+        wait_max_ns: Some(120_700_000),
+        is_closed: false,
+        source: QueueSource::Usdt,
+    }
+}
+
+fn window() -> QueueWindow {
+    let unbounded = QueueSample {
+        capacity: None,
+        change: None,
+        sent: 0,
+        received: 0,
+        wait_max_ns: None,
+        ..sample("Log\x1b[2J", 1_200)
+    };
+    let mut samples = vec![
+        QueueSample { change: Some(-2), wait_max_ns: Some(900), ..sample("AuditLog", 0) },
+        QueueSample { change: Some(3), sent: 250_000, id: 2, ..sample("TreeRegistration", 62) },
+        QueueSample { is_closed: true, id: 3, ..sample("Store", 1) },
+        unbounded,
+        QueueSample { capacity: None, id: 5, ..sample("Events", 300) },
+    ];
+    QueueOrder::Length.sort(&mut samples);
+    QueueWindow { samples, window: Duration::from_secs(2) }
+}
+
+#[test]
+fn the_table_labels_level_and_change() {
+    insta::assert_snapshot!(window().text(None, Palette::OFF), @"");
+}
+
+#[test]
+fn top_says_what_it_hides() {
+    insta::assert_snapshot!(window().text(Some(2), Palette::OFF), @"");
+}
+
+#[test]
+fn a_nearly_full_mailbox_is_painted() {
+    let text = window().text(None, Palette::ON);
+    let line = text.lines().find(|line| line.contains("TreeRegistration")).unwrap();
+    assert!(line.contains("\x1b[31m62\x1b[0m"), "{line:?}");
+}
+
+#[test]
+fn each_order_puts_its_largest_first() {
+    let first = |order: QueueOrder| {
+        let mut samples = window().samples;
+        order.sort(&mut samples);
+        samples[0].name.clone()
+    };
+    assert_eq!(first(QueueOrder::Length), "Log\x1b[2J");
+    assert_eq!(first(QueueOrder::Change), "TreeRegistration");
+    assert_eq!(first(QueueOrder::Rate), "TreeRegistration");
+    // Three wait equally long; the longest queue of them comes first.
+    assert_eq!(first(QueueOrder::Wait), "Events");
+}
+
+#[test]
+fn bars_are_full_only_when_the_mailbox_is() {
+    let bar = |length| bar(&QueueSample { capacity: Some(100), ..sample("x", length) }, 0);
+    assert_eq!(
+        [bar(0), bar(1), bar(55), bar(99), bar(100), bar(101)],
+        ["░░░░░░░░░░", "█░░░░░░░░░", "█████░░░░░", "█████████░", "██████████", "██████████"]
+    );
+    let unbounded = QueueSample { capacity: None, ..sample("x", 5) };
+    assert_eq!(super::bar(&unbounded, 10), "▒▒▒▒▒");
+    assert_eq!(super::bar(&QueueSample { length: 0, ..unbounded }, 0), "");
+}
+
+#[test]
+fn json_has_the_contracts_keys_in_its_order() {
+    let line = sample("TreeRegistration", 11).json(Duration::from_secs(2), &mut Moment::new(Clock::default()));
+    insta::assert_snapshot!(line, @"");
+    let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let keys: Vec<&str> = parsed.as_object().unwrap().keys().map(String::as_str).take(10).collect();
+    assert_eq!(keys, ["kind", "time", "pid", "name", "id", "length", "capacity", "sent", "received", "delta"]);
+}
