@@ -166,4 +166,5 @@ impl ThreadNames {
 }
 
 #[cfg(test)]
-mod tests {}
+#[path = "decode_tests.rs"]
+mod tests;

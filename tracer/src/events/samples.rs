@@ -113,3 +113,8 @@ pub(crate) fn returned(id: u64) -> Return {
         call_seen: true,
     }
 }
+
+/// The first poll of `async fn run(attempt: u32)`.
+pub(crate) fn poll() -> Call {
+    Call { function: described(RUN), ..call(1, 0) }
+}

@@ -131,4 +131,5 @@ impl Stream {
 }
 
 #[cfg(test)]
-mod tests {}
+#[path = "stream_tests.rs"]
+mod tests;

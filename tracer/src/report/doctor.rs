@@ -184,12 +184,29 @@ mod tests {
 
     #[test]
     fn text_groups_by_subject_and_ends_with_the_verdict() {
-        insta::assert_snapshot!(diagnosis().text(Palette::OFF), @"");
+        insta::assert_snapshot!(diagnosis().text(Palette::OFF), @r#"
+        kernel
+          ok       release            6.18.0
+          unknown  uprobe_multi       not tried
+        user
+          missing  CAP_PERFMON
+                   do: run as root, or `setcap cap_bpf,cap_perfmon+ep` on the tracer
+        target
+          limited  debug information  none
+                   costs: arguments and return values are not shown
+                   do: build with `debug = "full"` in the profile
+        not ready: 1 thing is missing
+        "#);
     }
 
     #[test]
     fn json_has_one_check_per_line() {
-        insta::assert_snapshot!(diagnosis().json(), @"");
+        insta::assert_snapshot!(diagnosis().json(), @r#"
+        {"kind":"check","subject":"kernel","name":"release","state":"ok","found":"6.18.0","costs":null,"remedy":null}
+        {"kind":"check","subject":"target","name":"debug information","state":"limited","found":"none","costs":"arguments and return values are not shown","remedy":"build with `debug = \"full\"` in the profile"}
+        {"kind":"check","subject":"user","name":"CAP_PERFMON","state":"missing","found":"","costs":null,"remedy":"run as root, or `setcap cap_bpf,cap_perfmon+ep` on the tracer"}
+        {"kind":"check","subject":"kernel","name":"uprobe_multi","state":"unknown","found":"not tried","costs":null,"remedy":null}
+        "#);
     }
 
     #[test]

@@ -170,4 +170,5 @@ fn string(line: &mut String, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {}
+#[path = "json_tests.rs"]
+mod tests;

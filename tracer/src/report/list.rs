@@ -214,11 +214,26 @@ mod tests {
 
     #[test]
     fn text_marks_copies_and_what_cannot_be_probed() {
-        insta::assert_snapshot!(listing().text(Palette::OFF), @"");
+        insta::assert_snapshot!(listing().text(Palette::OFF), @"
+        app::AuditLog::handle_call(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>
+        app::push(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>  [3 copies, also inlined in 2 places]
+        async app::run  [2 copies]
+        app::tiny()  [inlined only, 4 places: cannot be probed]
+        app::both(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>  [also inlined in 1 place]
+        usdt:mailbox:send(arg0: u64 = 8@%rdi, arg1: i32 = -4@-12(%rbp))  [2 sites, semaphore]
+        5 functions (1 inlined only), 1 USDT probe
+        ");
     }
 
     #[test]
     fn json_has_one_object_per_line() {
-        insta::assert_snapshot!(listing().json(), @"");
+        insta::assert_snapshot!(listing().json(), @r#"
+        {"kind":"function","name":"app::AuditLog::handle_call","object":"app","signature":{"parameters":[{"name":"self","type":"&mut AuditLog"},{"name":"uuid","type":"Uuid"}],"result":"Result<(), Error>"},"copies":1,"inlined_copies":0,"async":false}
+        {"kind":"function","name":"app::push","object":"app","signature":{"parameters":[{"name":"self","type":"&mut AuditLog"},{"name":"uuid","type":"Uuid"}],"result":"Result<(), Error>"},"copies":3,"inlined_copies":2,"async":false}
+        {"kind":"function","name":"app::run","object":"app","signature":null,"copies":2,"inlined_copies":0,"async":true}
+        {"kind":"function","name":"app::tiny","object":"app","signature":{"parameters":[],"result":null},"copies":0,"inlined_copies":4,"async":false}
+        {"kind":"function","name":"app::both","object":"app","signature":{"parameters":[{"name":"self","type":"&mut AuditLog"},{"name":"uuid","type":"Uuid"}],"result":"Result<(), Error>"},"copies":1,"inlined_copies":1,"async":false}
+        {"kind":"usdt-probe","provider":"mailbox","name":"send","object":"app","args":[{"type":"u64","operand":"8@%rdi"},{"type":"i32","operand":"-4@-12(%rbp)"}],"sites":2,"semaphore":true}
+        "#);
     }
 }

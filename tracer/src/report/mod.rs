@@ -8,6 +8,8 @@ pub mod list;
 pub mod moment;
 pub mod output;
 pub mod queues;
+#[cfg(test)]
+mod replay;
 pub mod summary;
 mod table;
 pub mod text;

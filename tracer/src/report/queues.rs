@@ -88,7 +88,7 @@ pub struct QueueWindow {
 impl QueueWindow {
     /// The table of the first `top` mailboxes (all if `None`), with line feeds.
     pub fn text(&self, top: Option<usize>, palette: Palette) -> String {
-        let shown = &self.samples[..top.unwrap_or(usize::MAX).min(self.samples.len())];
+        let shown = top.and_then(|top| self.samples.get(..top)).unwrap_or(&self.samples);
         let seconds = self.window.as_secs_f64();
         let longest_unbounded =
             shown.iter().filter(|sample| sample.capacity.is_none()).map(|sample| sample.length).max();

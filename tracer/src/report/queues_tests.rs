@@ -41,12 +41,26 @@ fn window() -> QueueWindow {
 
 #[test]
 fn the_table_labels_level_and_change() {
-    insta::assert_snapshot!(window().text(None, Palette::OFF), @"");
+    insta::assert_snapshot!(window().text(None, Palette::OFF), @r"
+    5 mailboxes · window 2.0 s · LEVEL: queued at its end · CHANGE: since its start
+    MAILBOX           ID  LEVEL  CAPACITY   PEAK  CHANGE     IN/s  OUT/s  LONGEST WAIT  FILL
+    Log\u{1b}[2J       1  1,200         ∞  1,203     new        0      0             –  ▒▒▒▒▒▒▒▒▒▒
+    Events             5    300         ∞    303       0     12.5   11.0      120.7 ms  ▒▒
+    TreeRegistration   2     62        64     65      +3  125,000   11.0      120.7 ms  █████████░
+    Store (closed)     3      1        64      4       0     12.5   11.0      120.7 ms  █░░░░░░░░░
+    AuditLog           1      0        64      3      -2     12.5   11.0        900 ns  ░░░░░░░░░░
+    ");
 }
 
 #[test]
 fn top_says_what_it_hides() {
-    insta::assert_snapshot!(window().text(Some(2), Palette::OFF), @"");
+    insta::assert_snapshot!(window().text(Some(2), Palette::OFF), @r"
+    5 mailboxes · window 2.0 s · LEVEL: queued at its end · CHANGE: since its start
+    MAILBOX       ID  LEVEL  CAPACITY   PEAK  CHANGE  IN/s  OUT/s  LONGEST WAIT  FILL
+    Log\u{1b}[2J   1  1,200         ∞  1,203     new     0      0             –  ▒▒▒▒▒▒▒▒▒▒
+    Events         5    300         ∞    303       0  12.5   11.0      120.7 ms  ▒▒
+    … 3 more (--top N)
+    ");
 }
 
 #[test]
@@ -85,7 +99,7 @@ fn bars_are_full_only_when_the_mailbox_is() {
 #[test]
 fn json_has_the_contracts_keys_in_its_order() {
     let line = sample("TreeRegistration", 11).json(Duration::from_secs(2), &mut Moment::new(Clock::default()));
-    insta::assert_snapshot!(line, @"");
+    insta::assert_snapshot!(line, @r#"{"kind":"queue","time":"1970-01-01T00:00:00.000000042Z","pid":41,"name":"TreeRegistration","id":1,"length":11,"capacity":64,"sent":25,"received":22,"delta":0,"source":"usdt","peak":14,"wait_max_ns":120700000,"window_ns":2000000000,"closed":false}"#);
     let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
     let keys: Vec<&str> = parsed.as_object().unwrap().keys().map(String::as_str).take(10).collect();
     assert_eq!(keys, ["kind", "time", "pid", "name", "id", "length", "capacity", "sent", "received", "delta"]);

@@ -207,4 +207,5 @@ impl<W: Write> TextReport<W> {
 }
 
 #[cfg(test)]
-mod tests {}
+#[path = "text_tests.rs"]
+mod tests;
