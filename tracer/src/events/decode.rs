@@ -128,12 +128,21 @@ fn image(record: Record, registers: &[Register]) -> Result<Image, Malformed> {
 /// The arguments of an `async fn` are the fields of its environment before the first poll. Later the compiler may
 /// have put something else in their place, so they are not shown.
 fn of_environment(environment: Argument) -> Vec<Argument> {
-    match environment.value {
+    match unwrapped(environment.value) {
         Value::Variant { name, payload: Payload::Struct(fields) } if name == UNRESUMED => {
             fields.into_iter().map(|(name, value)| Argument { name: name.into(), value }).collect()
         }
         Value::Variant { .. } => Vec::new(),
-        _ => vec![environment],
+        value => vec![Argument { value, ..environment }],
+    }
+}
+
+/// What is inside of `Pin { __pointer: … }` and other structs of one field.
+fn unwrapped(value: Value) -> Value {
+    match value {
+        Value::Struct { mut fields, .. } if fields.len() == 1 => fields.remove(0).1,
+        Value::TupleStruct { mut fields, .. } if fields.len() == 1 => fields.remove(0),
+        value => value,
     }
 }
 

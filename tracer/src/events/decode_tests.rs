@@ -1,3 +1,5 @@
+//! Records written as the programs write them, decoded with the descriptions of `samples`.
+
 use tracer_ebpf::abi::control::Tripped;
 use tracer_ebpf::abi::record::{ChunkStatus, Kind};
 
@@ -120,8 +122,11 @@ fn only_the_first_poll_shows_the_arguments_of_an_async_function() {
             payload: Payload::Struct(vec![("uuid".to_owned(), Value::Unsigned(7))]),
         },
     };
-    let first = of_environment(environment("Unresumed"));
-    assert_eq!(first, [Argument { name: "uuid".into(), value: Value::Unsigned(7) }]);
+    let arguments = [Argument { name: "uuid".into(), value: Value::Unsigned(7) }];
+    assert_eq!(of_environment(environment("Unresumed")), arguments);
+    let fields = vec![("__pointer".to_owned(), environment("Unresumed").value)];
+    let pinned = Value::Struct { name: "Pin".to_owned(), fields };
+    assert_eq!(of_environment(Argument { name: "environment".into(), value: pinned }), arguments);
     assert_eq!(of_environment(environment("Suspend0")), []);
     let unreadable = Argument { name: "environment".into(), value: Value::Unreadable(Missing::NotResident) };
     assert_eq!(of_environment(unreadable.clone()), [unreadable]);

@@ -1,3 +1,5 @@
+//! The parser against the ABI's own structs, a corpus of saved bytes, and arbitrary bytes.
+
 use proptest::prelude::*;
 use tracer_ebpf::abi::cookie::{Scope, SiteCost};
 

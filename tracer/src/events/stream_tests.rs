@@ -1,3 +1,5 @@
+//! The way from bytes to paired events, damage included.
+
 use std::convert::Infallible;
 
 use proptest::prelude::*;

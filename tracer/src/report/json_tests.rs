@@ -1,3 +1,5 @@
+//! JSON Lines of constructed and recorded events, held against the contract's keys.
+
 use super::super::replay::{self, CLOCK};
 use super::*;
 use crate::events::samples;

@@ -13,4 +13,5 @@ mod replay;
 pub mod summary;
 mod table;
 pub mod text;
+pub mod trace;
 pub mod units;

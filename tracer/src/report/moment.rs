@@ -27,11 +27,11 @@ impl Moment {
         let _ = write!(line, "{}.{fraction_ns:09}Z", self.text);
     }
 
-    /// Appends `00:00:00.000000`, UTC: what a person compares with a log.
+    /// Appends `00:00:00.000000Z`: what a person compares with a log.
     pub fn time_of_day(&mut self, line: &mut String, monotonic_ns: u64) {
         let fraction_ns = self.at(monotonic_ns);
         let time = self.text.split_once('T').map_or("", |(_, time)| time);
-        let _ = write!(line, "{time}.{:06}", fraction_ns / 1_000);
+        let _ = write!(line, "{time}.{:06}Z", fraction_ns / 1_000);
     }
 
     /// Brings `text` to the second of that time, and returns the nanoseconds beyond it.
@@ -62,7 +62,7 @@ mod tests {
             moment.time_of_day(&mut short, time_ns);
             let oracle = format!("{:.9}", clock.timestamp(time_ns));
             assert_eq!(long, oracle);
-            assert_eq!(short, oracle[11..26]);
+            assert_eq!(short, format!("{}Z", &oracle[11..26]));
         }
     }
 }

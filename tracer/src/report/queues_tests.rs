@@ -1,3 +1,5 @@
+//! The table and the JSON of constructed samples.
+
 use super::*;
 use crate::events::clock::Clock;
 

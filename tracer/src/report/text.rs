@@ -1,9 +1,9 @@
 //! A trace for people: the call tree, one line per event, time and thread in front.
 //!
 //! ```text
-//! 10:15:02.103911 tokio-rt-worker 812  app::audit_log::handle_call(uuid="a2b1")
-//! 10:15:02.103913 tokio-rt-worker 812  │ app::audit_log::store(uuid="a2b1") → ()  81.2 ms
-//! 10:15:02.185207 tokio-rt-worker 812  → Ok(())  81.3 ms  · handle_call
+//! 10:15:02.103911Z tokio-rt-worker 812  app::audit_log::handle_call(uuid="a2b1")
+//! 10:15:02.103913Z tokio-rt-worker 812  │ app::audit_log::store(uuid="a2b1") → ()  81.2 ms
+//! 10:15:02.185207Z tokio-rt-worker 812  → Ok(())  81.3 ms  · handle_call
 //! ```
 //!
 //! A call is printed when it begins. If its end comes before anything else is printed, and before the output is
@@ -156,7 +156,7 @@ impl<W: Write> TextReport<W> {
         self.print(&line)
     }
 
-    /// `10:15:02.103911 tokio-rt-worker 812  │ │ `.
+    /// `10:15:02.103911Z tokio-rt-worker 812  │ │ `.
     fn prefix(&mut self, time_ns: u64, thread: &Thread, depth: u32) -> String {
         let mut front = String::with_capacity(160);
         self.moment.time_of_day(&mut front, time_ns);

@@ -1,3 +1,5 @@
+//! The call tree of constructed and recorded events, colours off unless said.
+
 use super::super::replay::{self, CLOCK};
 use super::*;
 use crate::events::loss::Losses;
@@ -39,16 +41,16 @@ fn the_corpus_reads_as_a_tree() {
         })
         .unwrap();
     insta::assert_snapshot!(String::from_utf8(report.into_inner()).unwrap(), @r#"
-    10:15:02.001000 tokio-rt-worker 42  app::audit_log::handle(uuid="hello")
-    10:15:02.002000 tokio-rt-worker 42  │ app::audit_log::store(attempt=7)
-    10:15:02.003000 tokio-rt-worker 42  │ │ usdt:mailbox:send(arg0=11)
-    10:15:02.084000 tokio-rt-worker 42  │ → ()  82.0 ms  · store
-    10:15:02.085000 tokio-rt-worker 42  → 42  84.0 ms  · handle
-    10:15:02.090000 ��\u{1b}[2JAAAAAAAAAA 43  app::audit_log::handle(uuid=<not resident>) ⇡ unwound  ≤ 1.0 ms
-    10:15:02.092000 tokio-rt-worker 42        app::audit_log::handle(uuid="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"… (+4744 bytes)) ↷ tail-called  1.0 ms
-    10:15:02.094000 tokio-rt-worker 42        app::audit_log::handle(uuid=<record full>) ? end not seen
-    10:15:02.096000 tokio-rt-worker 42        → 1  · app::audit_log::handle (its call was lost)
-    10:15:02.097000 tokio-rt-worker 42        app::audit_log::store(attempt=3) ? no end seen when the trace stopped
+    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::handle(uuid="hello")
+    10:15:02.002000Z tokio-rt-worker 42  │ app::audit_log::store(attempt=7)
+    10:15:02.003000Z tokio-rt-worker 42  │ │ usdt:mailbox:send(arg0=11)
+    10:15:02.084000Z tokio-rt-worker 42  │ → ()  82.0 ms  · store
+    10:15:02.085000Z tokio-rt-worker 42  → 42  84.0 ms  · handle
+    10:15:02.090000Z ��\u{1b}[2JAAAAAAAAAA 43  app::audit_log::handle(uuid=<not resident>) ⇡ unwound  ≤ 1.0 ms
+    10:15:02.092000Z tokio-rt-worker 42        app::audit_log::handle(uuid="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"… (+4744 bytes)) ↷ tail-called  1.0 ms
+    10:15:02.094000Z tokio-rt-worker 42        app::audit_log::handle(uuid=<record full>) ? end not seen
+    10:15:02.096000Z tokio-rt-worker 42        → 1  · app::audit_log::handle (its call was lost)
+    10:15:02.097000Z tokio-rt-worker 42        app::audit_log::store(attempt=3) ? no end seen when the trace stopped
     stopped: limit of 10 calls reached · 7 calls, 6 returns, 11 lost (malformed records: 11) · overhead 0.3 % · lift with -n N
     "#);
 }
@@ -56,7 +58,7 @@ fn the_corpus_reads_as_a_tree() {
 #[test]
 fn a_return_right_after_its_call_shares_the_line() {
     let events = [Event::Call(samples::call(1, 0)), Event::Return(samples::returned(1))];
-    insta::assert_snapshot!(show(&events), @"10:15:02.001000 tokio-rt-worker 42  app::audit_log::store(attempt=1) → ()  81.2 ms");
+    insta::assert_snapshot!(show(&events), @"10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) → ()  81.2 ms");
 }
 
 #[test]
@@ -66,8 +68,8 @@ fn a_call_that_was_shown_already_gets_its_return_on_the_next_line() {
     report.flush().unwrap();
     report.event(&Event::Return(samples::returned(1))).unwrap();
     insta::assert_snapshot!(text(report), @"
-    10:15:02.001000 tokio-rt-worker 42  app::audit_log::store(attempt=1)
-    10:15:02.082200 tokio-rt-worker 42  → ()  81.2 ms
+    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1)
+    10:15:02.082200Z tokio-rt-worker 42  → ()  81.2 ms
     ");
 }
 
@@ -82,12 +84,12 @@ fn every_ending_is_visible() {
     }
     events.push(Event::Return(Return { call_seen: false, ..samples::returned(77) }));
     insta::assert_snapshot!(show(&events), @"
-    10:15:02.001000 tokio-rt-worker 42  app::audit_log::store(attempt=1) →  81.2 ms
-    10:15:02.002000 tokio-rt-worker 42  app::audit_log::store(attempt=1) ⇡ unwound  ≤ 81.2 ms
-    10:15:02.003000 tokio-rt-worker 42  app::audit_log::store(attempt=1) ↷ tail-called  81.2 ms
-    10:15:02.004000 tokio-rt-worker 42  app::audit_log::store(attempt=1) ? end not seen  81.2 ms
-    10:15:02.005000 tokio-rt-worker 42  app::audit_log::store(attempt=1) ? no end seen when the trace stopped  81.2 ms
-    10:15:02.158200 tokio-rt-worker 42  → ()  81.2 ms  · app::audit_log::store (its call was lost)
+    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) →  81.2 ms
+    10:15:02.002000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ⇡ unwound  ≤ 81.2 ms
+    10:15:02.003000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ↷ tail-called  81.2 ms
+    10:15:02.004000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ? end not seen  81.2 ms
+    10:15:02.005000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ? no end seen when the trace stopped  81.2 ms
+    10:15:02.158200Z tokio-rt-worker 42  → ()  81.2 ms  · app::audit_log::store (its call was lost)
     ");
 }
 
@@ -97,9 +99,9 @@ fn losses_stand_where_they_happened() {
     let events =
         [Event::Call(samples::call(1, 0)), Event::Lost { time_ns: 1, new }, Event::Return(samples::returned(1))];
     insta::assert_snapshot!(show(&events), @"
-    10:15:02.001000 tokio-rt-worker 42  app::audit_log::store(attempt=1)
+    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1)
     !! 1,200 lost here (ring buffer full: 1,200)
-    10:15:02.082200 tokio-rt-worker 42  → ()  81.2 ms  · store
+    10:15:02.082200Z tokio-rt-worker 42  → ()  81.2 ms  · store
     ");
 }
 
@@ -108,8 +110,8 @@ fn polls_are_marked_and_deep_calls_do_not_run_off_the_screen() {
     let poll = samples::poll();
     let deep = Call { depth: 60, ..samples::call(2, 0) };
     insta::assert_snapshot!(show(&[Event::Call(poll), Event::Call(deep)]), @"
-    10:15:02.001000 tokio-rt-worker 42  poll app::audit_log::run(attempt=1)
-    10:15:02.002000 tokio-rt-worker 42  │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ [60] app::audit_log::store(attempt=1)
+    10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(attempt=1)
+    10:15:02.002000Z tokio-rt-worker 42  │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ [60] app::audit_log::store(attempt=1)
     ");
 }
 
@@ -119,9 +121,9 @@ fn the_thread_column_grows_and_stays() {
         Event::Call(Call { returns: false, thread: Thread { pid: 1, tid, name: name.into() }, ..samples::call(id, 0) })
     };
     insta::assert_snapshot!(show(&[on(1, "", 7), on(2, "tokio-rt-worker", 12_345), on(3, "main\x1b[2J", 7)]), @r"
-    10:15:02.001000 7   app::audit_log::store(attempt=1)
-    10:15:02.002000 tokio-rt-worker 12345  app::audit_log::store(attempt=1)
-    10:15:02.003000 main\u{1b}[2J 7        app::audit_log::store(attempt=1)
+    10:15:02.001000Z 7   app::audit_log::store(attempt=1)
+    10:15:02.002000Z tokio-rt-worker 12345  app::audit_log::store(attempt=1)
+    10:15:02.003000Z main\u{1b}[2J 7        app::audit_log::store(attempt=1)
     ");
 }
 
@@ -130,5 +132,5 @@ fn colours_wrap_parts_and_leave_the_text_alone() {
     let mut report = report(Palette::ON);
     report.event(&Event::Call(samples::call(1, 1))).unwrap();
     report.event(&Event::Return(Return { duration_ns: Some(2_000_000_000), ..samples::returned(1) })).unwrap();
-    insta::assert_snapshot!(text(report).replace('\x1b', "^"), @"^[2m10:15:02.001000 tokio-rt-worker 42  │ ^[0m^[1mapp::audit_log::store^[0m(attempt=1) → ()  ^[31m2.0 s^[0m");
+    insta::assert_snapshot!(text(report).replace('\x1b', "^"), @"^[2m10:15:02.001000Z tokio-rt-worker 42  │ ^[0m^[1mapp::audit_log::store^[0m(attempt=1) → ()  ^[31m2.0 s^[0m");
 }
