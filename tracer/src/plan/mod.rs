@@ -15,3 +15,8 @@ pub mod probe_plan;
 pub mod site;
 mod sweep;
 pub mod unwind_rows;
+
+#[cfg(test)]
+mod capture_tests;
+#[cfg(test)]
+mod interpret;

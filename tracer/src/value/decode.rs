@@ -69,7 +69,9 @@ impl Decoder<'_> {
             View::Sequence { stretch, element } => self.sequence(ty, source, stretch, element, depth)?,
             View::Pointee { pointer_offset, target_offset, target } => {
                 let pointer = source.at(pointer_offset).word(self.memory)?;
-                self.check_pointers(depth)?;
+                if self.check_pointers(depth).is_err() {
+                    return Ok(Value::Address(pointer));
+                }
                 self.value(target, Source::Memory(pointer.wrapping_add(target_offset)), depth.pointed_to())
             }
             View::CString => self.c_string(source, depth)?,

@@ -8,11 +8,16 @@ pub mod place;
 pub mod text;
 
 mod decode;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod limits;
 mod source;
 #[allow(clippy::module_inception)]
 mod value;
 pub(crate) mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use decode::decode;
 pub use limits::Limits;

@@ -2,8 +2,12 @@
 //! platform's rules where DWARF only describes the frame to come. Says that it does not know rather than guess.
 
 mod assign;
+#[cfg(test)]
+mod oracle_tests;
 mod rust;
 mod system_v;
+#[cfg(test)]
+mod tests;
 
 use assign::{Assigner, returned};
 

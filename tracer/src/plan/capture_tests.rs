@@ -1,0 +1,283 @@
+//! What a plan copies must be what the decoder asks for: both are run on the same made-up values and compared.
+
+use proptest::prelude::*;
+use tracer_ebpf::abi::plan::{OPS_MAX, OpCode};
+
+use super::capture::compile;
+use super::interpret::interpret;
+use crate::value::fixture::{Builder, Target};
+use crate::value::image::Image;
+use crate::value::layout::{StructStyle, TypeId};
+use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
+use crate::value::{Limits, Omitted, Payload, Value, decode};
+
+const START: u64 = 0x7f00_0000_0000;
+
+/// A stream of choices, the same for the same seed (splitmix64).
+struct Choices(u64);
+
+impl Choices {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+fn any_type(builder: &mut Builder, choices: &mut Choices, depth: u32) -> TypeId {
+    let last = if depth == 0 { 7 } else { 17 };
+    let inner = |builder: &mut Builder, choices: &mut Choices| any_type(builder, choices, depth.saturating_sub(1));
+    match choices.below(last) {
+        0 | 1 => {
+            let size = 1 << choices.below(4);
+            builder.unsigned(size)
+        }
+        2 => builder.signed(4),
+        3 => builder.str(),
+        4 => builder.string(),
+        5 => builder.c_string(),
+        6 => builder.float(8),
+        7 | 8 => {
+            let target = inner(builder, choices);
+            builder.reference(target)
+        }
+        9 => {
+            let element = inner(builder, choices);
+            builder.slice(element)
+        }
+        10 => {
+            let element = inner(builder, choices);
+            builder.vec(element)
+        }
+        11 => {
+            let element = inner(builder, choices);
+            builder.array(element, choices.below(4))
+        }
+        12 | 13 => {
+            let fields = [inner(builder, choices), inner(builder, choices)];
+            builder.structure("a::B", StructStyle::Named, &[("x", fields[0]), ("y", fields[1])])
+        }
+        14 => {
+            let target = inner(builder, choices);
+            let reference = builder.reference(target);
+            builder.option_by_niche(reference)
+        }
+        15 => {
+            let content = inner(builder, choices);
+            builder.option_by_tag(content)
+        }
+        _ => {
+            let content = inner(builder, choices);
+            three_variants(builder, content)
+        }
+    }
+}
+
+/// Variants chosen by several values, by a range, and by default, of a two-byte tag in the middle of a word.
+fn three_variants(builder: &mut Builder, content: TypeId) -> TypeId {
+    let text = builder.str();
+    let size = (8 + builder.size(content)).max(24);
+    let variants = vec![
+        builder.variant("Several", &[(1, 1), (3, 3), (0x10, 0x4000)], &[(8, text)]),
+        builder.variant("Range", &[(2, 0x20), (0x8000, 0xf000)], &[(8, content)]),
+        builder.variant("Default", &[], &[(8, text)]),
+    ];
+    builder.enumeration("a::Three", size, (2, 2), variants)
+}
+
+/// Words that are mostly small numbers and pointers to each other, so that values make sense now and then.
+fn any_target(choices: &mut Choices) -> Target {
+    let words = 1024;
+    let word = |choices: &mut Choices| match choices.below(32) {
+        0..=3 => choices.below(4),
+        4 => choices.below(400),
+        5 => choices.next(),
+        6..=9 => u64::from_le_bytes(*b"text\0abc"),
+        10 => START + 8 * words + choices.below(64) - 32,
+        _ => START + choices.below(8 * words - 300),
+    };
+    let bytes = (0..words).flat_map(|_| word(choices).to_le_bytes()).collect();
+    let mut target = Target::new(START, bytes);
+    for register in &mut target.registers {
+        *register = word(choices);
+    }
+    target
+}
+
+fn any_location(size_bytes: u64, choices: &mut Choices) -> Location {
+    let mut register = || Register(choices.below(16) as u8);
+    let (base, index) = (register(), register());
+    let in_memory = |place| Location::whole(size_bytes, Place::Memory(place));
+    match choices.below(8) {
+        0..=2 => in_memory(MemoryPlace::at(base, 8)),
+        3 => in_memory(MemoryPlace { base: Some(base), index: Some((index, 8)), displacement: -8, indirect: None }),
+        4 => in_memory(MemoryPlace { indirect: Some(16), ..MemoryPlace::at(base, 0) }),
+        5 => in_memory(MemoryPlace { base: None, index: None, displacement: START as i64 + 256, indirect: None }),
+        _ => Location { pieces: (0..size_bytes).step_by(8).map(|at| any_piece(size_bytes - at, choices)).collect() },
+    }
+}
+
+fn any_piece(rest_bytes: u64, choices: &mut Choices) -> Piece {
+    let place = match choices.below(10) {
+        0 => Place::Constant(choices.below(4)),
+        1 => Place::Missing(Missing::OptimizedOut),
+        2 => Place::Memory(MemoryPlace::at(Register(choices.below(16) as u8), 0)),
+        _ => Place::Register(Register(choices.below(16) as u8)),
+    };
+    Piece { size_bytes: rest_bytes.min(8), place }
+}
+
+fn shows_nothing(value: &Value) -> bool {
+    match value {
+        Value::Unreadable(_) => true,
+        Value::Struct { fields, .. } => fields.iter().all(|(_, field)| shows_nothing(field)),
+        Value::Sequence { items, .. } | Value::Tuple(items) => items.iter().all(shows_nothing),
+        _ => false,
+    }
+}
+
+/// Whether the picture shows what the target held, or says that something is missing.
+fn is_honest(shown: &Value, held: &Value) -> bool {
+    let all = |shown: &[Value], held: &[Value]| shown.iter().zip(held).all(|(shown, held)| is_honest(shown, held));
+    let named = |shown: &[(String, Value)], held: &[(String, Value)]| {
+        shown.len() == held.len() && shown.iter().zip(held).all(|((_, shown), (_, held))| is_honest(shown, held))
+    };
+    match (shown, held) {
+        (Value::Unreadable(_), _) => true,
+        (shown, Value::Unreadable(_)) if shows_nothing(shown) => true,
+        (Value::Text { text, omitted }, Value::Text { text: held, .. }) if !omitted.is_nothing() => {
+            held.starts_with(text.as_str())
+        }
+        (Value::Text { text, omitted }, Value::Bytes { bytes: held, .. }) if !omitted.is_nothing() => {
+            held.starts_with(text.as_bytes())
+        }
+        (Value::Bytes { bytes, omitted }, Value::Bytes { bytes: held, .. }) if !omitted.is_nothing() => {
+            held.starts_with(bytes)
+        }
+        (Value::Sequence { items, omitted }, Value::Sequence { items: held, omitted: left }) => {
+            let count = |items: &[Value], omitted: Omitted| match omitted {
+                Omitted::Count(count) => items.len() as u64 + count,
+                _ => items.len() as u64,
+            };
+            count(items, *omitted) == count(held, *left) && all(items, held)
+        }
+        (Value::Tuple(shown), Value::Tuple(held)) => shown.len() == held.len() && all(shown, held),
+        (Value::Struct { fields: shown, .. }, Value::Struct { fields: held, .. }) => named(shown, held),
+        (Value::Variant { name, payload }, Value::Variant { name: held_name, payload: held }) => {
+            name == held_name
+                && match (payload, held) {
+                    (Payload::Tuple(shown), Payload::Tuple(held)) => shown.len() == held.len() && all(shown, held),
+                    (shown, held) => shown == held,
+                }
+        }
+        // NaN is not equal to itself.
+        _ => shown.to_string() == held.to_string(),
+    }
+}
+
+fn is_whole(image: &Image) -> bool {
+    image.chunks.iter().all(|chunk| chunk.missing.is_none())
+}
+
+/// Compares both readings of some values; whether nothing was cut, so that they had to be the same.
+fn check(seed: u64) -> Result<bool, TestCaseError> {
+    let mut choices = Choices(seed);
+    let mut builder = Builder::default();
+    let mut values = Vec::new();
+    for _ in 0..=choices.below(3) {
+        let ty = any_type(&mut builder, &mut choices, 3);
+        values.push((ty, any_location(builder.size(ty), &mut choices)));
+    }
+    let target = any_target(&mut choices);
+    let limits = Limits { items_max: 3, string_bytes_max: 200, ..Limits::default() };
+    let capture = compile(&builder.types, &values, &limits);
+    let image = interpret(&capture.plan, &target);
+    let must_be_equal = capture.is_complete && is_whole(&image);
+    for (ty, location) in &values {
+        let held = decode(&builder.types, *ty, location, &target, &limits);
+        let shown = decode(&builder.types, *ty, location, &image, &limits);
+        let plan = &capture.plan.ops[..usize::from(capture.plan.op_count)];
+        prop_assert!(is_honest(&shown, &held), "{shown}\n{held}\n{:?}\n{image:?}", builder.types.get(*ty));
+        if must_be_equal {
+            prop_assert_eq!(shown.to_string(), held.to_string(), "{:?} {:?} {:#?}", location, plan, image);
+        }
+    }
+    Ok(must_be_equal)
+}
+
+#[test]
+fn what_is_copied_decodes_like_the_target_itself() {
+    let mut equal = 0;
+    for seed in 0..4000 {
+        match check(seed) {
+            Ok(had_to_be) => equal += u32::from(had_to_be),
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(equal > 500, "only {equal} of 4000 cases compare whole values");
+}
+
+proptest! {
+    #[test]
+    fn any_seed_decodes_like_the_target_itself(seed: u64) {
+        check(seed)?;
+    }
+}
+
+#[test]
+fn two_registers_take_no_operation() {
+    let mut builder = Builder::default();
+    let word = builder.unsigned(8);
+    let values = [Register::RDI, Register::RSI, Register::RDI].map(|r| (word, Location::whole(8, Place::Register(r))));
+    let plan = compile(&builder.types, &values, &Limits::default()).plan;
+    assert_eq!((plan.register_count, plan.op_count), (2, 0));
+    assert_eq!(plan.registers[..2], [5, 4]);
+}
+
+#[test]
+fn a_str_in_two_registers_takes_four_operations() {
+    let mut builder = Builder::default();
+    let text = builder.str();
+    let piece = |register| Piece { size_bytes: 8, place: Place::Register(register) };
+    let location = Location { pieces: vec![piece(Register::RDI), piece(Register::RSI)] };
+    let plan = compile(&builder.types, &[(text, location)], &Limits::default()).plan;
+    let codes: Vec<_> = plan.ops[..usize::from(plan.op_count)].iter().map(|op| op.code).collect();
+    let expected = [OpCode::LoadRegister, OpCode::Save, OpCode::LoadRegister, OpCode::CopySlice];
+    assert_eq!(codes, expected.map(|code| code as u8));
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_and_said() {
+    let mut builder = Builder::default();
+    let string = builder.string();
+    let many = builder.array(string, 30);
+    let word = builder.reference(string);
+    let place = |register| Location::whole(8, Place::Memory(MemoryPlace::at(register, 0)));
+    let values = [(many, place(Register::RDI)), (word, place(Register::RSI))];
+    let capture = compile(&builder.types, &values, &Limits::default());
+    assert!(!capture.is_complete);
+    assert!(usize::from(capture.plan.op_count) <= OPS_MAX);
+
+    let mut bytes = Vec::new();
+    for i in 0..30 {
+        for value in [8, START + 720 + 3 * i, 3] {
+            bytes.extend(u64::to_le_bytes(value));
+        }
+    }
+    bytes.extend(b"abc".repeat(30));
+    bytes.resize(816, 0);
+    bytes.extend(START.to_le_bytes());
+    let mut target = Target::new(START, bytes);
+    target.registers[5] = START;
+    target.registers[4] = START + 816;
+    let image = interpret(&capture.plan, &target);
+    let text = |i: usize| decode(&builder.types, values[i].0, &values[i].1, &image, &Limits::default()).to_string();
+    assert!(text(0).starts_with("[\"abc\", \"abc\""), "{}", text(0));
+    assert!(text(0).ends_with("<not captured>]"), "{}", text(0));
+    assert_eq!(text(1), "\"abc\"", "the first value must not take the second one's share");
+}

@@ -1,0 +1,185 @@
+//! Layouts as rustc writes them, and a fake target to read from. For tests.
+
+use super::image::Memory;
+use super::layout::{Enum, Field, PointerKind, Shape, StructStyle, Tag, Type, TypeId, Types, Variant};
+use super::place::{Missing, Register};
+
+/// Registers and one stretch of memory.
+pub(crate) struct Target {
+    pub(crate) registers: [u64; 34],
+    pub(crate) start: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Target {
+    pub(crate) fn new(start: u64, bytes: Vec<u8>) -> Self {
+        Self { registers: [0; 34], start, bytes }
+    }
+}
+
+impl Memory for Target {
+    fn read(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = if size_bytes == 0 { vec![] } else { self.read_prefix(address, size_bytes)? };
+        if bytes.len() as u64 == size_bytes { Ok(bytes) } else { Err(Missing::NotResident) }
+    }
+
+    fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing> {
+        let from = address.wrapping_sub(self.start).min(self.bytes.len() as u64) as usize;
+        let to = from + size_bytes.min((self.bytes.len() - from) as u64) as usize;
+        if from < to { Ok(self.bytes[from..to].to_vec()) } else { Err(Missing::NotResident) }
+    }
+
+    fn register(&self, register: Register) -> Result<u64, Missing> {
+        if register.is_readable() { Ok(self.registers[usize::from(register.0)]) } else { Err(Missing::VectorRegister) }
+    }
+}
+
+/// Adds types to a [`Types`].
+#[derive(Default)]
+pub(crate) struct Builder {
+    pub(crate) types: Types,
+}
+
+impl Builder {
+    pub(crate) fn add(&mut self, name: &str, size_bytes: u64, shape: Shape) -> TypeId {
+        self.types.add(Type { name: name.to_owned(), size_bytes, shape })
+    }
+
+    pub(crate) fn size(&self, ty: TypeId) -> u64 {
+        self.types.get(ty).size_bytes
+    }
+
+    pub(crate) fn name(&self, ty: TypeId) -> String {
+        self.types.get(ty).name.clone()
+    }
+
+    pub(crate) fn unsigned(&mut self, size_bytes: u64) -> TypeId {
+        self.add(&format!("u{}", size_bytes * 8), size_bytes, Shape::Integer { signed: false })
+    }
+
+    pub(crate) fn signed(&mut self, size_bytes: u64) -> TypeId {
+        self.add(&format!("i{}", size_bytes * 8), size_bytes, Shape::Integer { signed: true })
+    }
+
+    pub(crate) fn float(&mut self, size_bytes: u64) -> TypeId {
+        self.add(&format!("f{}", size_bytes * 8), size_bytes, Shape::Float)
+    }
+
+    pub(crate) fn pointer(&mut self, target: Option<TypeId>, kind: PointerKind) -> TypeId {
+        let name = format!("&{}", target.map(|target| self.name(target)).unwrap_or_default());
+        self.add(&name, 8, Shape::Pointer { target, kind })
+    }
+
+    pub(crate) fn reference(&mut self, target: TypeId) -> TypeId {
+        self.pointer(Some(target), PointerKind::Reference)
+    }
+
+    pub(crate) fn c_string(&mut self) -> TypeId {
+        let character = self.add("char", 1, Shape::CChar { signed: true });
+        self.add("const char *", 8, Shape::Pointer { target: Some(character), kind: PointerKind::Raw })
+    }
+
+    pub(crate) fn slice(&mut self, element: TypeId) -> TypeId {
+        let name = format!("&[{}]", self.name(element));
+        self.add(&name, 16, Shape::Slice { element, pointer_offset: 0, length_offset: 8, is_str: false })
+    }
+
+    pub(crate) fn str(&mut self) -> TypeId {
+        let element = self.unsigned(1);
+        self.add("&str", 16, Shape::Slice { element, pointer_offset: 0, length_offset: 8, is_str: true })
+    }
+
+    /// A struct with its fields one behind the other, aligned to their sizes up to 8.
+    pub(crate) fn structure(&mut self, name: &str, style: StructStyle, fields: &[(&str, TypeId)]) -> TypeId {
+        let mut end = 0_u64;
+        let mut laid_out = Vec::new();
+        for (name, ty) in fields {
+            let offset = end.next_multiple_of(self.size(*ty).clamp(1, 8).next_power_of_two());
+            laid_out.push(Field { name: (*name).to_owned(), offset, ty: *ty, bits: None });
+            end = offset + self.size(*ty);
+        }
+        let align = fields.iter().map(|(_, ty)| self.size(*ty).clamp(1, 8).next_power_of_two()).max().unwrap_or(1);
+        let shape = Shape::Struct { fields: laid_out, parameters: vec![], style };
+        self.add(name, end.next_multiple_of(align), shape)
+    }
+
+    pub(crate) fn tuple(&mut self, fields: &[TypeId]) -> TypeId {
+        let names: Vec<_> = (0..fields.len()).map(|i| format!("__{i}")).collect();
+        let fields: Vec<_> = names.iter().map(String::as_str).zip(fields.iter().copied()).collect();
+        self.structure("(…)", StructStyle::Tuple, &fields)
+    }
+
+    pub(crate) fn array(&mut self, element: TypeId, count: u64) -> TypeId {
+        let name = format!("[{}; {count}]", self.name(element));
+        self.add(&name, self.size(element) * count, Shape::Array { element, count })
+    }
+
+    /// As rustc 1.95 lays it out: capacity, pointer, length.
+    pub(crate) fn vec(&mut self, element: TypeId) -> TypeId {
+        use StructStyle::Named;
+        let word = self.unsigned(8);
+        let byte = self.unsigned(1);
+        let pointer = self.pointer(Some(byte), PointerKind::Raw);
+        let non_null = self.structure("core::ptr::non_null::NonNull<u8>", Named, &[("pointer", pointer)]);
+        let unique = self.structure("core::ptr::unique::Unique<u8>", Named, &[("pointer", non_null)]);
+        let inner = self.structure("alloc::raw_vec::RawVecInner", Named, &[("cap", word), ("ptr", unique)]);
+        let buf = self.structure("alloc::raw_vec::RawVec", Named, &[("inner", inner)]);
+        let name = format!("alloc::vec::Vec<{}, alloc::alloc::Global>", self.name(element));
+        let vec = self.structure(&name, Named, &[("buf", buf), ("len", word)]);
+        let mut ty = self.types.get(vec).clone();
+        if let Shape::Struct { parameters, .. } = &mut ty.shape {
+            parameters.push(("T".to_owned(), element));
+        }
+        self.types.set(vec, ty);
+        vec
+    }
+
+    pub(crate) fn string(&mut self) -> TypeId {
+        let byte = self.unsigned(1);
+        let vec = self.vec(byte);
+        self.structure("alloc::string::String", StructStyle::Named, &[("vec", vec)])
+    }
+
+    pub(crate) fn variant(&self, name: &str, discriminants: &[(u128, u128)], fields: &[(u64, TypeId)]) -> Variant {
+        let fields = fields.iter().enumerate().map(|(i, (offset, ty))| Field {
+            name: format!("__{i}"),
+            offset: *offset,
+            ty: *ty,
+            bits: None,
+        });
+        Variant {
+            name: name.to_owned(),
+            discriminants: discriminants.to_vec(),
+            fields: fields.collect(),
+            style: StructStyle::TupleStruct,
+            source: None,
+        }
+    }
+
+    pub(crate) fn enumeration(
+        &mut self,
+        name: &str,
+        size_bytes: u64,
+        (offset, tag_bytes): (u64, u64),
+        variants: Vec<Variant>,
+    ) -> TypeId {
+        let tag = Some(Tag { offset, size_bytes: tag_bytes, signed: false });
+        self.add(name, size_bytes, Shape::Enum(Enum { tag, variants }))
+    }
+
+    /// `Option<T>` with `T`'s first word as the niche: 0 is `None`.
+    pub(crate) fn option_by_niche(&mut self, ty: TypeId) -> TypeId {
+        let variants = vec![self.variant("None", &[(0, 0)], &[]), self.variant("Some", &[], &[(0, ty)])];
+        let name = format!("core::option::Option<{}>", self.name(ty));
+        self.enumeration(&name, self.size(ty), (0, 8), variants)
+    }
+
+    /// `Option<T>` with a tag in front.
+    pub(crate) fn option_by_tag(&mut self, ty: TypeId) -> TypeId {
+        let size = self.size(ty);
+        let align = size.clamp(1, 8).next_power_of_two();
+        let variants = vec![self.variant("None", &[(0, 0)], &[]), self.variant("Some", &[(1, 1)], &[(align, ty)])];
+        let name = format!("core::option::Option<{}>", self.name(ty));
+        self.enumeration(&name, (align + size).next_multiple_of(align), (0, align), variants)
+    }
+}
