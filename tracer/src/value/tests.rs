@@ -172,7 +172,7 @@ fn bit_fields_are_cut_out() {
     let field = |name: &str, ty, bits| Field { name: name.to_owned(), offset: 0, ty, bits: Some(bits) };
     let fields = vec![field("low", unsigned, (0, 3)), field("high", signed, (3, 4))];
     let ty = b.add("flags", 4, Shape::Struct { fields, parameters: vec![], style: StructStyle::Named });
-    assert_eq!(in_registers(&b, ty, &[0b1111_101]), "flags { low: 5, high: -1 }");
+    assert_eq!(in_registers(&b, ty, &[0b111_1101]), "flags { low: 5, high: -1 }");
 }
 
 #[test]
