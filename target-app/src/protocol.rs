@@ -63,8 +63,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let request = Request::Register(Tree::random());
-        assert_eq!(parse(&serde_json::to_vec(&request).unwrap()).unwrap(), request);
+        for _ in 0..1_000 {
+            let request = Request::Register(Tree::random());
+            assert_eq!(parse(&serde_json::to_vec(&request).unwrap()).unwrap(), request);
+        }
     }
 
     #[test]
