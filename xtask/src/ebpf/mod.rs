@@ -69,6 +69,11 @@ pub(crate) fn committed_object() -> PathBuf {
     workspace::root().join("tracer-ebpf/prebuilt/tracer.bpf.o")
 }
 
+/// SHA-256 of the source that the committed object was built from.
+pub(crate) fn committed_source_digest() -> Result<String> {
+    Record::read(&committed_object()).map(|record| record.source)
+}
+
 /// Where `--check --rebuild` puts the object it builds.
 pub(crate) fn fresh_object() -> PathBuf {
     workspace::target().join("ebpf/fresh/tracer.bpf.o")

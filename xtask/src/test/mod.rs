@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and test of the workspace, one step after the other.
 //! Knows the order of the steps; how they are timed and summed up is in `steps`.
 
+mod install;
 mod steps;
 mod tools;
 
@@ -14,7 +15,7 @@ use crate::{ebpf, run, tidy, workspace};
 /// What `cargo xtask test` is asked to do.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Also build the BPF object from source, and run the end-to-end tests against that one too
+    /// Also build the BPF object from source, run the end-to-end tests against that one too, and install the tracer
     #[arg(long)]
     fresh: bool,
 }
@@ -42,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         steps.run("BPF object from source", || ebpf::run(&ebpf::Arguments::rebuild()));
     }
     end_to_end(&mut steps, arguments.fresh);
+    if arguments.fresh {
+        steps.run("installed binary", install::check);
+    }
     steps.finish()
 }
 

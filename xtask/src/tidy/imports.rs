@@ -29,12 +29,14 @@ pub(super) fn direction(name: &Path, code: &str) -> Vec<Finding> {
         return vec![Finding::new(1, "the file belongs to no stage: see tidy/imports.rs")];
     };
     let mut findings = Vec::new();
+    let tests_from = first_test_line(name, code);
     for (line, word, next) in words(code) {
         let is_path = next.starts_with("::");
         if is_path && matches!(word, "aya" | "aya_obj" | "aya_log") && stage != "kernel" {
             findings.push(Finding::new(line, format!("`{word}` outside `kernel`")));
         }
-        if next.starts_with('!') && PRINTING.contains(&word) && !PRINTERS.contains(&stage.as_str()) {
+        let prints = next.starts_with('!') && PRINTING.contains(&word) && line < tests_from;
+        if prints && !PRINTERS.contains(&stage.as_str()) {
             findings.push(Finding::new(line, format!("`{stage}` prints: only {} may", PRINTERS.join(", "))));
         }
     }
@@ -46,6 +48,19 @@ pub(super) fn direction(name: &Path, code: &str) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The line from which on the file holds tests, which may print: 1 in a file of tests, else where its module of
+/// tests starts, which is the last thing in a file.
+fn first_test_line(name: &Path, code: &str) -> usize {
+    let stem = name.file_stem().unwrap_or_default().to_string_lossy();
+    if stem == "tests" || stem.ends_with("_tests") {
+        return 1;
+    }
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let opens =
+        |pair: &[&str]| matches!(pair, ["#[cfg(test)]", module] if module.starts_with("mod ") && module.ends_with('{'));
+    lines.windows(2).position(opens).map_or(usize::MAX, |index| index + 1)
 }
 
 /// The stage that the file belongs to, or the name of a root file.
@@ -186,6 +201,16 @@ mod tests {
         assert_eq!(messages("events/decode.rs", "eprintln!( )").len(), 1);
         assert_eq!(messages("lib.rs", "print!( )").len(), 1);
         assert_eq!(messages("main.rs", "eprintln!( )"), [""; 0]);
+    }
+
+    #[test]
+    fn tests_may_print() {
+        let tests = "#[cfg(test)]\nmod tests {\n    fn f() { println!( ) }\n}";
+        assert_eq!(messages("target/elf.rs", tests), [""; 0]);
+        assert_eq!(messages("target/elf_tests.rs", "println!( )"), [""; 0]);
+        assert_eq!(messages("target/debug_info/tests.rs", "println!( )"), [""; 0]);
+        assert_eq!(messages("target/elf.rs", &format!("println!( )\n{tests}")).len(), 1);
+        assert_eq!(messages("target/elf.rs", "#[cfg(test)]\nmod tests;\nprintln!( )").len(), 1);
     }
 
     #[test]
