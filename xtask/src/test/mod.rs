@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
     fresh: bool,
 }
 
+const NEEDS_ROOT: &str = "they load BPF programs and attach probes, which takes root: run `cargo xtask test` as root";
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new();
     steps.run("format", || run::checked(&mut cargo(["fmt", "--all", "--check"])));
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.run("unit tests: target-app, tracer-ebpf, xtask", || {
         run::checked(&mut tests(["--workspace", "--exclude", "tracer"]))
     });
-    steps.run("unit tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--lib", "--bins"])));
+    tracer_units(&mut steps);
     steps.run("doc tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--doc"])));
     if arguments.fresh {
         steps.run("BPF object from source", || ebpf::run(&ebpf::Arguments::rebuild()));
@@ -49,13 +51,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.finish()
 }
 
+/// Those of the stage `kernel` load programs, so they need root as well.
+fn tracer_units(steps: &mut Steps) {
+    let mut command = tests(["--package", "tracer", "--lib", "--bins"]);
+    if !run::is_root() {
+        command.args(["--", "--skip", "kernel::"]);
+        steps.left_out("unit tests: tracer, kernel", NEEDS_ROOT);
+    }
+    steps.run("unit tests: tracer", || run::checked(&mut command));
+}
+
 /// The tests in tracer/tests: real binaries, a real kernel, one test at a time.
 fn end_to_end(steps: &mut Steps, fresh: bool) {
     if !has_end_to_end_tests() {
         return;
     }
     if !run::is_root() {
-        steps.left_out("end-to-end tests", "they attach probes, which takes root: run `cargo xtask test` as root");
+        steps.left_out("end-to-end tests", NEEDS_ROOT);
         return;
     }
     steps.run("release build: target-app", || {

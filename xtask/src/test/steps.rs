@@ -36,7 +36,9 @@ impl Steps {
 
     /// Notes a step that cannot be run here, which counts as a failure in the end.
     pub(super) fn left_out(&mut self, name: &'static str, reason: &'static str) {
-        self.done.push((name, Outcome::LeftOut(reason)));
+        let outcome = Outcome::LeftOut(reason);
+        println!("\n=== {name}\n{}", describe(name, &outcome));
+        self.done.push((name, outcome));
     }
 
     /// Prints the summary.
