@@ -81,13 +81,8 @@ impl Loaded {
         let control = maps.map("CONTROL").and_then(map_data).ok_or(KernelError::MapMissing("CONTROL"))?;
         let control = ControlBlocks::map(control.fd().as_fd()).map_err(KernelError::ControlMapping)?;
         let records = take(&mut maps, "RECORDS")?;
-        let loaded = Self {
-            mode: request.mode,
-            control,
-            mailboxes: take(&mut maps, "MAILBOXES")?,
-            programs,
-            _object: maps,
-        };
+        let loaded =
+            Self { mode: request.mode, control, mailboxes: take(&mut maps, "MAILBOXES")?, programs, _object: maps };
         Ok((loaded, records))
     }
 

@@ -1,15 +1,18 @@
 //! The rules against rustc and gdb: a program prints its own arguments with `{:?}`, gdb stops it at each function's
 //! first instruction and after its return, and what is decoded from there by the rules must read the same.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use object::{Object, ObjectSection};
+
 use super::{parameter_locations, return_location};
-use crate::target::debug_info::{EntryLocation, FunctionKind, Language, Parameter, Signature};
+use crate::target::debug_info::{DebugInfo, EntryLocation, FunctionKind, Language, LoadedTypes, Parameter, Signature};
 use crate::value::fixture::{Builder, Target};
-use crate::value::layout::{Shape, StructStyle, TypeId};
+use crate::value::layout::{Shape, StructStyle, TypeId, Types};
 use crate::value::place::Register;
 use crate::value::{Limits, decode};
 
@@ -115,7 +118,7 @@ fn gdb_script(folder: &Path, cases: &[Case]) -> String {
         let dump = format!("dump binary memory {folder}/{file} $rsp $rsp+{STACK_BYTES}");
         format!("printf \"\\n@{file} {format}\\n\", {values}\n{dump}\n")
     };
-    let mut script = "set pagination off\nset confirm off\nset debuginfod enabled off\n".to_owned();
+    let mut script = "set pagination off\nset confirm off\nset debuginfod enabled off\nset language c\n".to_owned();
     cases.iter().for_each(|(name, ..)| script += &format!("break *{name}\n"));
     script += &format!("run > {folder}/printed\n");
     for (name, ..) in cases {
@@ -127,13 +130,20 @@ fn gdb_script(folder: &Path, cases: &[Case]) -> String {
     script
 }
 
-/// Builds and runs the program under gdb: the states by file name, and what the program printed.
-fn observe(optimise: &str, cases: &[Case]) -> (HashMap<String, Target>, String) {
+struct Observed {
+    /// Registers and stack by `case.entry` and `case.exit`.
+    states: HashMap<String, Target>,
+    printed: String,
+    program: Vec<u8>,
+}
+
+/// Builds and runs the program under gdb.
+fn observe(optimise: &str, cases: &[Case]) -> Observed {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     fs::write(path("program.rs"), PROGRAM).expect("written");
     let mut rustc = Command::new("rustc");
-    rustc.args(["--edition=2024", "-Cdebuginfo=0", optimise, "-o"]).arg(path("program")).arg(path("program.rs"));
+    rustc.args(["--edition=2024", "-Cdebuginfo=2", optimise, "-o"]).arg(path("program")).arg(path("program.rs"));
     assert!(rustc.status().expect("rustc runs").success());
     fs::write(path("script"), gdb_script(folder.path(), cases)).expect("written");
     let gdb = Command::new("gdb").args(["-nx", "-batch", "-x"]).args([path("script"), path("program")]).output();
@@ -150,14 +160,42 @@ fn observe(optimise: &str, cases: &[Case]) -> (HashMap<String, Target>, String) 
         states.insert(file.to_owned(), target);
     }
     assert_eq!(states.len(), 2 * cases.len(), "{}", String::from_utf8_lossy(&gdb.stderr));
-    (states, fs::read_to_string(path("printed")).expect("printed"))
+    let printed = fs::read_to_string(path("printed")).expect("printed");
+    Observed { states, printed, program: fs::read(path("program")).expect("built") }
 }
 
+/// What is decoded by this signature and differs from what the program printed.
+fn differences(types: &Types, signature: &Signature, name: &str, seen: &Observed) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |what: &str, shown: String| {
+        let line = format!("{name} {what} ");
+        let held = seen.printed.lines().find_map(|printed| printed.strip_prefix(&line)).expect("printed");
+        if shown != held && !shown.contains("<in a vector register>") {
+            wrong.push(format!("{line}: held {held}, shown {shown}"));
+        }
+    };
+    let entry = &seen.states[&format!("{name}.entry")];
+    let locations = parameter_locations(types, signature, FunctionKind::Plain);
+    for ((parameter, location), letter) in signature.parameters.iter().zip(&locations).zip('a'..) {
+        let shown = decode(types, parameter.ty, location, entry, &Limits::default());
+        check(&letter.to_string(), shown.to_string());
+    }
+    let Some(return_type) = signature.return_type else { return wrong };
+    let plan = return_location(types, return_type, Language::Rust, signature.is_nocall);
+    let exit = &seen.states[&format!("{name}.exit")];
+    let mut exit = Target { registers: exit.registers, start: exit.start, bytes: exit.bytes.clone() };
+    if let Some(register) = plan.keep {
+        exit.registers[33] = entry.registers[usize::from(register.0)];
+    }
+    check("return", decode(types, return_type, &plan.location, &exit, &Limits::default()).to_string());
+    wrong
+}
+
+/// With layouts written by hand and no help from DWARF: the rules alone.
 fn compare(optimise: &str) {
     let mut builder = Builder::default();
     let cases = cases(&mut builder);
-    let (states, printed) = observe(optimise, &cases);
-    let types = &builder.types;
+    let seen = observe(optimise, &cases);
     let mut wrong = Vec::new();
     for (name, parameters, return_type) in &cases {
         let parameter =
@@ -170,29 +208,30 @@ fn compare(optimise: &str) {
             language: Language::Rust,
             poll: None,
         };
-        let mut check = |what: char, shown: String| {
-            let what = if what == 'r' { "return".to_owned() } else { what.to_string() };
-            let line = format!("{name} {what} ");
-            let held = printed.lines().find_map(|printed| printed.strip_prefix(&line)).expect("printed");
-            if shown != held && !shown.contains("<in a vector register>") {
-                wrong.push(format!("{line}: held {held}, shown {shown}"));
-            }
-        };
-        let entry = &states[&format!("{name}.entry")];
-        let locations = parameter_locations(types, &signature, FunctionKind::Plain);
-        for ((ty, location), letter) in parameters.iter().zip(&locations).zip('a'..) {
-            check(letter, decode(types, *ty, location, entry, &Limits::default()).to_string());
-        }
-        let plan = return_location(types, *return_type, Language::Rust, false);
-        let mut exit = Target::new(states[&format!("{name}.exit")].start, vec![]);
-        exit.bytes.clone_from(&states[&format!("{name}.exit")].bytes);
-        exit.registers = states[&format!("{name}.exit")].registers;
-        if let Some(register) = plan.keep {
-            exit.registers[33] = entry.registers[usize::from(register.0)];
-        }
-        check('r', decode(types, *return_type, &plan.location, &exit, &Limits::default()).to_string());
+        wrong.extend(differences(&builder.types, &signature, name, &seen));
     }
     assert!(wrong.is_empty(), "{optimise}:\n{}", wrong.join("\n"));
+    compare_by_debug_info(&cases, &seen);
+}
+
+/// With the layouts and locations that the program's own DWARF has.
+fn compare_by_debug_info(cases: &[Case], seen: &Observed) {
+    let file = object::File::parse(seen.program.as_slice()).expect("an ELF file");
+    let section = |name: &str| {
+        let section = file.section_by_name(name);
+        section.map_or(Cow::Borrowed(&[][..]), |section| section.uncompressed_data().expect("readable"))
+    };
+    let debug_info = DebugInfo::load(section).expect("debug information");
+    let mut loaded = LoadedTypes::default();
+    let mut wrong = Vec::new();
+    for (name, parameters, _) in cases {
+        let functions = debug_info.functions(|found| found.ends_with(name));
+        let function = functions.iter().find(|function| function.entry.is_some()).expect("out of line");
+        let signature = debug_info.signature(function, &mut loaded).expect("a signature");
+        assert_eq!(signature.parameters.len(), parameters.len(), "{name}");
+        wrong.extend(differences(&loaded.types, &signature, name, seen));
+    }
+    assert!(wrong.is_empty(), "by DWARF:\n{}", wrong.join("\n"));
 }
 
 #[test]
