@@ -259,7 +259,7 @@ fn order(function: &Function) -> (bool, Option<LinkAddress>, &str, DieId) {
 }
 
 fn function_at(view: &View<'_>, address: LinkAddress) -> Option<Function> {
-    view.units_at(address).find_map(|unit| {
+    view.units_at(address).into_iter().find_map(|unit| {
         let scan = view.scan(unit);
         let holds = |entry: &&FunctionEntry| {
             let at = Position { unit, offset: entry.offset as usize };

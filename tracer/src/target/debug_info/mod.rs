@@ -35,7 +35,8 @@ use unit::{UnitEntry, UnitRanges, View};
 pub struct DebugInfo<'data> {
     sections: DwarfSections<Cow<'data, [u8]>>,
     units: Vec<UnitEntry>,
-    ranges: OnceLock<UnitRanges>,
+    listed_ranges: OnceLock<UnitRanges>,
+    root_ranges: OnceLock<UnitRanges>,
     problems: Mutex<Vec<DebugInfoError>>,
 }
 
@@ -72,7 +73,13 @@ impl<'data> DebugInfo<'data> {
         let sections = DwarfSections::load(|id| Ok::<_, gimli::Error>(section(id.name())))
             .map_err(|source| DebugInfoError::Header { offset: 0, source })?;
         let (units, problem) = unit::list(&sections);
-        Ok(Self { sections, units, ranges: OnceLock::new(), problems: Mutex::new(problem.into_iter().collect()) })
+        Ok(Self {
+            sections,
+            units,
+            listed_ranges: OnceLock::new(),
+            root_ranges: OnceLock::new(),
+            problems: Mutex::new(problem.into_iter().collect()),
+        })
     }
 
     /// Whether there is any debug information.

@@ -11,6 +11,8 @@ use super::{FunctionKind, Language};
 const REFERENCES_MAX: usize = 8;
 /// Deeper scopes than any program has; a longer path is cut.
 const SCOPES_MAX: usize = 64;
+/// How both manglings spell a closure, up to its number.
+const CLOSURE: &str = "{closure";
 /// A scope without a name, such as the class of a C++ lambda.
 const ANONYMOUS: &str = "(anonymous)";
 
@@ -42,10 +44,18 @@ pub(super) fn function<'a>(view: &View<'a>, unit: usize, entry: &FunctionEntry) 
         named_at = origin;
     }
     let name = name?;
-    let scopes = scope_names(view, named_at);
     let (path, kind) = match view.language(unit) {
-        Language::Rust => rust(&name, &scopes, linkage_name.as_deref()),
-        _ => cpp(&name, scopes),
+        Language::Rust => {
+            let demangled = linkage_name.as_deref().and_then(|linkage| rustc_demangle::try_demangle(linkage).ok());
+            let demangled = demangled.map(|demangled| format!("{demangled:#}"));
+            // The scopes cost more to read than all the rest, and the symbol has them for all but closures.
+            let scopes = match &demangled {
+                Some(path) if !name.starts_with('{') && !path.contains(CLOSURE) => Vec::new(),
+                _ => scope_names(view, named_at),
+            };
+            rust(&name, &scopes, demangled)
+        }
+        _ => cpp(&name, scope_names(view, named_at)),
     };
     Some(Named { name: path, linkage_name, kind, origin })
 }
@@ -128,10 +138,18 @@ fn cpp(name: &str, mut scopes: Vec<Cow<'_, str>>) -> (String, FunctionKind) {
 
 /// A Rust function's name: the path from the symbol, which resolves `impl` blocks; generic arguments and the exact
 /// kind of `{{closure}}` from DWARF.
-fn rust(name: &str, scopes: &[Cow<'_, str>], linkage_name: Option<&str>) -> (String, FunctionKind) {
-    let demangled = linkage_name.and_then(|linkage| rustc_demangle::try_demangle(linkage).ok());
+fn rust(name: &str, scopes: &[Cow<'_, str>], demangled: Option<String>) -> (String, FunctionKind) {
+    // Most symbols of a program: nothing to resolve, no argument to add.
+    if let Some(path) = &demangled
+        && !path.starts_with('<')
+        && !path.contains("::<")
+        && !path.contains(CLOSURE)
+        && path.strip_suffix(name).is_some_and(|scope| scope.ends_with("::"))
+    {
+        return (path.clone(), FunctionKind::Plain);
+    }
     let mut segments: Vec<String> = match demangled {
-        Some(demangled) => segments(&format!("{demangled:#}")),
+        Some(demangled) => segments(&demangled),
         None => segments(&joined(name, scopes)),
     };
     let from_dwarf = std::iter::once(name).chain(scopes.iter().map(AsRef::as_ref));
@@ -235,7 +253,8 @@ mod tests {
 
     fn named(name: &str, scopes: &[&str], linkage: Option<&str>) -> (String, FunctionKind) {
         let scopes: Vec<Cow<'_, str>> = scopes.iter().map(|scope| Cow::Borrowed(*scope)).collect();
-        rust(name, &scopes, linkage)
+        let demangled = linkage.map(|linkage| format!("{:#}", rustc_demangle::demangle(linkage)));
+        rust(name, &scopes, demangled)
     }
 
     #[test]

@@ -63,16 +63,32 @@ impl DebugInfo<'_> {
     /// Reads a function's parameters and result; their types are added to `loaded`. For a function that exists only
     /// inlined, no parameter has a location.
     pub fn signature(&self, function: &Function, loaded: &mut LoadedTypes) -> Result<Signature, DebugInfoError> {
+        View::new(self).signature(function, loaded)
+    }
+
+    /// The signatures of many functions, each unit read once.
+    pub fn signatures<'f>(
+        &self,
+        functions: impl IntoIterator<Item = &'f Function>,
+        loaded: &mut LoadedTypes,
+    ) -> Vec<Result<Signature, DebugInfoError>> {
         let view = View::new(self);
+        functions.into_iter().map(|function| view.signature(function, loaded)).collect()
+    }
+}
+
+impl View<'_> {
+    fn signature(&self, function: &Function, loaded: &mut LoadedTypes) -> Result<Signature, DebugInfoError> {
+        let view = self;
         let offset = function.id.offset;
         let at = view.position(offset).ok_or(DebugInfoError::NoEntry { offset })?;
         let unit = view.unit(at.unit).ok_or(DebugInfoError::NoEntry { offset })?;
         let die =
             unit.entry(gimli::UnitOffset(at.offset)).map_err(|source| DebugInfoError::Function { offset, source })?;
-        let chain = chain(&view, at, die);
+        let chain = chain(view, at, die);
         let language = view.language(at.unit);
         let children = |level: Option<&(Position, Die<'_>)>| match level {
-            Some((at, _)) => children(&view, *at).map_err(|source| DebugInfoError::Function { offset, source }),
+            Some((at, _)) => children(view, *at).map_err(|source| DebugInfoError::Function { offset, source }),
             None => Ok(Children::default()),
         };
         let concrete = children(chain.first())?;
@@ -80,9 +96,9 @@ impl DebugInfo<'_> {
             Some(level) if level > 0 => children(chain.get(level))?,
             _ => Children::default(),
         };
-        let frame = chain.first().map_or(Frame::Register, |(at, die)| Frame::of(&view, at.unit, die));
-        let places = Places { view: &view, frame, entry: function.entry };
-        let mut loader = TypeLoader::new(&view, loaded);
+        let frame = chain.first().map_or(Frame::Register, |(at, die)| Frame::of(view, at.unit, die));
+        let places = Places { view, frame, entry: function.entry };
+        let mut loader = TypeLoader::new(view, loaded);
         let parameters = places.parameters(&concrete, &listed, &mut loader);
         let return_type = attribute(&chain, gimli::DW_AT_type)
             .and_then(|(at, value)| view.reference(at.unit, value))

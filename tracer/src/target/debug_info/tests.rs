@@ -107,8 +107,7 @@ fn dump() {
     }
     let mut loaded = LoadedTypes::default();
     let start = std::time::Instant::now();
-    let signatures: Vec<_> =
-        functions.iter().take(1000).map(|function| info.signature(function, &mut loaded)).collect();
+    let signatures = info.signatures(functions.iter().take(1000), &mut loaded);
     timed("signatures of at most 1000", start);
     for (function, signature) in functions.iter().zip(signatures).take(100) {
         let Function { entry, kind, name, declared, inlined_copies, .. } = function;

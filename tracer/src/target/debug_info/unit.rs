@@ -34,8 +34,14 @@ pub(super) struct Position {
     pub(super) offset: usize,
 }
 
-/// Address ranges of units, sorted by start.
+/// Address ranges of units.
 pub(super) struct UnitRanges(Vec<(LinkRange, usize)>);
+
+impl UnitRanges {
+    fn units_at(&self, address: LinkAddress) -> Vec<usize> {
+        self.0.iter().filter(|(range, _)| range.contains(address)).map(|(_, unit)| *unit).collect()
+    }
+}
 
 /// Lists the units; stops at a header that cannot be read, since nothing says where the next one is.
 pub(super) fn list(sections: &DwarfSections<Cow<'_, [u8]>>) -> (Vec<UnitEntry>, Option<DebugInfoError>) {
@@ -133,8 +139,8 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn entry(&self, at: Position) -> Option<Die<'a>> {
-        let unit = self.unit(at.unit)?;
-        unit.entry(UnitOffset(at.offset)).map_err(|source| self.damaged(at.unit, source)).ok()
+        let (header, abbreviations) = (self.header(at.unit)?, self.abbreviations(at.unit)?);
+        header.entry(&abbreviations, UnitOffset(at.offset)).map_err(|source| self.damaged(at.unit, source)).ok()
     }
 
     /// The direct children of an entry; of a damaged one those before the damage.
@@ -212,16 +218,19 @@ impl<'a> View<'a> {
         self.info.report(DebugInfoError::Unit { offset, source });
     }
 
-    /// The units that may hold code at `address`.
-    pub(super) fn units_at(&self, address: LinkAddress) -> impl Iterator<Item = usize> {
-        let ranges = &self.info.ranges.get_or_init(|| self.read_ranges()).0;
-        ranges.iter().filter(move |(range, _)| range.contains(address)).map(|(_, unit)| *unit)
+    /// The units that may hold code at `address`: by `.debug_aranges`, or, where that knows none, by the root entries
+    /// of the units that it does not list.
+    pub(super) fn units_at(&self, address: LinkAddress) -> Vec<usize> {
+        let listed = self.info.listed_ranges.get_or_init(|| self.read_listed_ranges());
+        let found = listed.units_at(address);
+        match found.is_empty() {
+            true => self.info.root_ranges.get_or_init(|| self.read_root_ranges(listed)).units_at(address),
+            false => found,
+        }
     }
 
-    /// `.debug_aranges` where it lists a unit, else the ranges of the unit's root entry.
-    fn read_ranges(&self) -> UnitRanges {
+    fn read_listed_ranges(&self) -> UnitRanges {
         let mut ranges = Vec::new();
-        let mut is_listed = vec![false; self.info.units.len()];
         let mut headers = self.dwarf.debug_aranges.headers();
         while let Ok(Some(header)) = headers.next() {
             let Some(at) = self.position(header.debug_info_offset().0 as u64) else { continue };
@@ -229,19 +238,21 @@ impl<'a> View<'a> {
             while let Ok(Some(entry)) = entries.next() {
                 let range = entry.range();
                 ranges.push((link_range(range.begin, range.end), at.unit));
-                if let Some(listed) = is_listed.get_mut(at.unit) {
-                    *listed = true;
-                }
             }
         }
-        let missing: Vec<usize> = (0..is_listed.len()).filter(|&unit| !is_listed[unit]).collect();
-        ranges.par_extend(
-            missing
-                .into_par_iter()
-                .flat_map_iter(|unit| self.root_ranges(unit).into_iter().map(move |range| (range, unit))),
-        );
-        ranges.sort_by_key(|(range, unit)| (range.start, *unit));
         UnitRanges(ranges)
+    }
+
+    fn read_root_ranges(&self, listed: &UnitRanges) -> UnitRanges {
+        let mut is_listed = vec![false; self.info.units.len()];
+        for (_, unit) in &listed.0 {
+            if let Some(listed) = is_listed.get_mut(*unit) {
+                *listed = true;
+            }
+        }
+        let missing = (0..is_listed.len()).into_par_iter().filter(|unit| is_listed.get(*unit) == Some(&false));
+        let of_unit = |unit: usize| self.root_ranges(unit).into_iter().map(move |range| (range, unit));
+        UnitRanges(missing.flat_map_iter(of_unit).collect())
     }
 
     fn root_ranges(&self, unit: usize) -> Vec<LinkRange> {
