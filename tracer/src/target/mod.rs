@@ -7,6 +7,7 @@ pub mod debug_info;
 pub mod demangle;
 pub mod error;
 pub mod files;
+pub mod image;
 pub mod mapping;
 pub mod memory;
 pub mod object;
