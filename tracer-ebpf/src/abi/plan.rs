@@ -22,6 +22,9 @@ pub const REGISTER_RESULT_POINTER: u8 = 33;
 /// [`Plan::kept_register`] when the entry keeps no result pointer.
 pub const KEEP_NOTHING: u8 = 0xff;
 
+/// [`Plan::condition`] of an unconditional exit.
+pub const ALWAYS: u8 = 0xff;
+
 /// The plan opens a frame at entry (or closes it at exit). Without it the hit is a plain event.
 pub const PLAN_FRAME: u8 = 1;
 /// The function can leave by an indirect jump at entry depth, so a frame found left behind was tail-called.
@@ -46,7 +49,10 @@ pub struct Plan {
     /// Which mailbox counter this probe feeds (see [`mailbox`](super::mailbox)); 0 for plans that emit records.
     pub mailbox_event: u32,
     /// DWARF numbers of the registers that the record starts with.
-    pub registers: [u8; 24],
+    pub registers: [u8; 23],
+    /// At exit: the site is a conditional jump, and only a call for which this condition (the low half of the
+    /// instruction's opcode byte, Intel's `tttn`) holds leaves; [`ALWAYS`] otherwise.
+    pub condition: u8,
     pub ops: [Op; OPS_MAX],
 }
 
@@ -113,7 +119,8 @@ impl Plan {
         register_count: 0,
         kept_register: KEEP_NOTHING,
         mailbox_event: 0,
-        registers: [0; 24],
+        registers: [0; 23],
+        condition: ALWAYS,
         ops: [Op { code: 0, register: 0, size_bytes: 0, skip: 0, immediate: 0, a: 0, b: 0 }; OPS_MAX],
     };
 }

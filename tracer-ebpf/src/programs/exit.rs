@@ -3,7 +3,7 @@
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
 use tracer_ebpf::abi::cookie::Cookie;
-use tracer_ebpf::abi::plan::PLAN_TAIL_JUMP;
+use tracer_ebpf::abi::plan::{ALWAYS, PLAN_TAIL_JUMP};
 use tracer_ebpf::abi::record::Outcome;
 
 use super::{Hit, now_ns};
@@ -27,8 +27,34 @@ pub fn uretprobe(context: ProbeContext) -> u32 {
     0
 }
 
+/// Whether a conditional jump is about to be taken: Intel's condition codes, of which odd ones negate the one before.
+#[inline(always)]
+fn is_taken(condition: u8, flags: u64) -> bool {
+    let carry = flags & 1 != 0;
+    let parity = flags & (1 << 2) != 0;
+    let zero = flags & (1 << 6) != 0;
+    let sign = flags & (1 << 7) != 0;
+    let overflow = flags & (1 << 11) != 0;
+    let holds = match condition >> 1 {
+        0 => overflow,
+        1 => carry,
+        2 => zero,
+        3 => carry || zero,
+        4 => sign,
+        5 => parity,
+        6 => sign != overflow,
+        7 => zero || sign != overflow,
+        _ => true,
+    };
+    holds != (condition < 16 && condition & 1 != 0)
+}
+
 #[inline(always)]
 fn leave(hit: &Hit, popped_bytes: u64) {
+    // SAFETY: the context is the program's own.
+    if hit.plan.condition != ALWAYS && !is_taken(hit.plan.condition, unsafe { (*hit.context).eflags }) {
+        return;
+    }
     let thread = maps::THREADS.existing();
     if thread.is_null() {
         return;

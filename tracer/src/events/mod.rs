@@ -5,7 +5,6 @@
 pub(crate) mod bytes;
 pub mod clock;
 pub mod decode;
-pub mod description;
 pub mod event;
 pub mod loss;
 pub mod order;
@@ -14,3 +13,5 @@ pub mod record;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod stream;
+
+pub use crate::plan::description;

@@ -3,7 +3,10 @@
 mod assembler;
 pub mod calling_convention;
 pub mod capture;
+pub mod builder;
+pub mod description;
 pub mod exits;
+pub mod function;
 mod glob;
 mod glob_parse;
 pub mod nearest;
@@ -12,9 +15,11 @@ mod path;
 pub mod pattern;
 pub mod probe;
 pub mod probe_plan;
+pub mod selection;
 pub mod site;
 mod sweep;
 pub mod unwind_rows;
+pub mod usdt;
 
 #[cfg(test)]
 mod capture_tests;

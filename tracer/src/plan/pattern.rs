@@ -136,6 +136,13 @@ impl Pattern {
         }
     }
 
+    /// A word that every function meant by the pattern has in its path; `None` if there is no single one.
+    pub fn required_word(&self) -> Option<&str> {
+        let Kind::Globs(globs) = &self.kind else { return None };
+        let [glob] = globs.as_slice() else { return None };
+        matches!(glob.shape, Shape::Segments { .. }).then(|| std::str::from_utf8(glob.required.needle()).ok())?
+    }
+
     /// The text to compare names with when nothing matched: the last segment that is more than wildcards.
     pub(super) fn last_literal(&self) -> Option<String> {
         let Kind::Globs(globs) = &self.kind else { return None };

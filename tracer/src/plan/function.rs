@@ -1,0 +1,256 @@
+//! One function → its sites, what is copied there, and what the copy means.
+
+use tracer_ebpf::abi::cookie::SiteCost;
+use tracer_ebpf::abi::plan::{
+    ALWAYS, KEEP_NOTHING, PLAN_EXITS_INCOMPLETE, PLAN_FRAME, PLAN_MAY_TAIL_CALL, PLAN_TAIL_JUMP, Plan,
+};
+
+use super::builder::{NewPoint, PlanBuilder};
+use super::calling_convention::{environment_location, parameter_locations, return_location};
+use super::capture::compile;
+use super::description::{Description, DescriptionKind, Parameter, ResultDescription};
+use super::exits::{EntrySite, Exit, ExitKind, FunctionSites, Part, SiteFinder};
+use super::probe_plan::Program;
+use super::selection::Selected;
+use super::site::{self, Position, SiteClass};
+use crate::target::address::LinkAddress;
+use crate::target::debug_info::{FunctionKind, Signature};
+use crate::target::image::Image;
+use crate::value::Limits;
+use crate::value::layout::TypeId;
+use crate::value::place::{Location, Register};
+
+/// How the end of a call is seen: `--returns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// Exits; a uretprobe only for a function that no unwinder can be inside of, where it is safe and cheaper.
+    Auto,
+    /// A probe on each way out.
+    Exits,
+    /// The kernel's return trampoline: it turns a panic or exception that passes the frame into an abort.
+    Trampoline,
+    /// Not at all.
+    Off,
+}
+
+/// What holds for all functions of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionOptions {
+    pub returns: Returns,
+    pub limits: Limits,
+    /// The running kernel patches 5-byte nops into calls, which harms a target that forks.
+    pub patches_nops: bool,
+    /// The target filters its system calls: the trampoline's own one could kill it.
+    pub filters_system_calls: bool,
+}
+
+/// What the plan could not do for a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// No probe can stand at its entry; it is left out.
+    NotProbed(String),
+    /// Its calls are seen, but not every return.
+    ReturnsIncomplete(String),
+}
+
+impl PlanBuilder {
+    /// Adds the function's sites.
+    pub fn function(
+        &mut self,
+        image: &Image<'_>,
+        finder: &mut SiteFinder<'_, '_>,
+        selected: &Selected,
+        options: &FunctionOptions,
+    ) -> Option<Shortfall> {
+        let parts: Vec<Part<'_>> = selected
+            .ranges
+            .iter()
+            .filter_map(|range| Some(Part { range: *range, code: image.code(*range)? }))
+            .collect();
+        let Some(first) = parts.first() else {
+            return Some(Shortfall::NotProbed("its code is not in the file".into()));
+        };
+        let (sites, mut shortfall) = match finder.find(&parts) {
+            Ok(sites) => (sites, None),
+            Err(error) => (entry_only(first), Some(Shortfall::ReturnsIncomplete(error.to_string()))),
+        };
+        let entry = match sites.entry {
+            Ok(entry) => entry,
+            Err(refusal) => return Some(Shortfall::NotProbed(refusal.to_string())),
+        };
+        if entry.site.class == SiteClass::Optimised && options.patches_nops {
+            return Some(Shortfall::NotProbed(NOP_HAZARD.into()));
+        }
+        if sites.may_miss_exits() && shortfall.is_none() {
+            shortfall = Some(Shortfall::ReturnsIncomplete("not every way out of it can be probed".into()));
+        }
+        let ways = ways(&sites, &entry, first.range.start, shortfall.is_some(), options);
+        let values = self.values(image, selected, &options.limits);
+        self.add(image, &entry, &sites, ways, values, options);
+        shortfall.filter(|_| options.returns != Returns::Off)
+    }
+
+    fn add(
+        &mut self,
+        image: &Image<'_>,
+        entry: &EntrySite,
+        sites: &FunctionSites,
+        ways: Ways,
+        values: Values,
+        options: &FunctionOptions,
+    ) {
+        let arguments = value_pairs(&values.description.arguments);
+        let result = match &values.description.result {
+            ResultDescription::Value(result) => value_pairs(std::slice::from_ref(result)),
+            ResultDescription::Nothing | ResultDescription::Untyped => Vec::new(),
+        };
+        self.describe(values.description);
+        let object = self.object(image.object.attach_path());
+        let types = &self.types.types;
+        let mut entry_plan = compile(types, &arguments, &options.limits).plan;
+        entry_plan.flags = ways.entry_flags(sites);
+        entry_plan.kept_register = values.kept.filter(|_| ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
+        let exit_plan = Plan { flags: PLAN_FRAME, ..compile(types, &result, &options.limits).plan };
+        let mut add = |address: LinkAddress, program, cost, plan| {
+            if let Some(offset) = image.object.file_offset(address) {
+                self.point(NewPoint { object, offset, program, semaphore: None, cost, plan });
+            }
+        };
+        add(entry.address, Program::Entry, entry.site.class.into(), entry_plan);
+        match ways {
+            Ways::None => {}
+            Ways::Trampoline(address) => add(address, Program::ReturnTrampoline, SiteCost::ReturnTrampoline, exit_plan),
+            Ways::Exits => {
+                for exit in &sites.exits {
+                    if let Some(plan) = plan_of(exit, exit_plan) {
+                        add(exit.address, Program::Exit, exit.site.class.into(), plan);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Names, types and places of what goes in and comes out.
+    fn values(&mut self, image: &Image<'_>, selected: &Selected, limits: &Limits) -> Values {
+        // A pointer that the limits let the decoder follow must have its target loaded.
+        self.types.pointer_depth_max = limits.pointers_max.min(u32::from(u8::MAX)) as u8;
+        let kind = match selected.kind {
+            FunctionKind::AsyncFn | FunctionKind::AsyncBlock => DescriptionKind::Poll,
+            _ => DescriptionKind::Function,
+        };
+        let describe = |arguments, result| Description { name: selected.name.clone(), kind, arguments, result };
+        let signature = selected.function.as_ref().and_then(|function| {
+            let debug_info = image.debug_info().ok()?;
+            debug_info.signature(function, &mut self.types).ok()
+        });
+        let Some(signature) = signature else {
+            return Values { description: describe(Vec::new(), ResultDescription::Untyped), kept: None };
+        };
+        let (result, kept) = self.result(&signature);
+        Values { description: describe(self.arguments(&signature, selected.kind), result), kept }
+    }
+
+    fn arguments(&self, signature: &Signature, kind: FunctionKind) -> Vec<Parameter> {
+        let types = &self.types.types;
+        if let Some(environment) = signature.poll.as_ref().and_then(|poll| poll.environment) {
+            let location = environment_location(types, signature).unwrap_or_default();
+            return vec![Parameter { name: "environment".into(), ty: environment, location }];
+        }
+        let locations = parameter_locations(types, signature, kind);
+        signature
+            .parameters
+            .iter()
+            .zip(locations)
+            .enumerate()
+            .map(|(index, (parameter, location))| Parameter {
+                name: parameter.name.clone().unwrap_or_else(|| format!("arg{index}")).into(),
+                ty: parameter.ty,
+                location,
+            })
+            .collect()
+    }
+
+    fn result(&self, signature: &Signature) -> (ResultDescription, Option<Register>) {
+        let Some(ty) = signature.return_type else { return (ResultDescription::Nothing, None) };
+        let types = &self.types.types;
+        let returned = return_location(types, ty, signature.language, signature.is_nocall);
+        (ResultDescription::Value(Parameter { name: "".into(), ty, location: returned.location }), returned.keep)
+    }
+}
+
+const NOP_HAZARD: &str = "it begins with a 5-byte nop, which this kernel patches so that forked children crash there";
+
+/// What a function takes and gives.
+struct Values {
+    description: Description,
+    /// The register to remember at entry for the result's sake.
+    kept: Option<Register>,
+}
+
+fn value_pairs(parameters: &[Parameter]) -> Vec<(TypeId, Location)> {
+    parameters.iter().map(|parameter| (parameter.ty, parameter.location.clone())).collect()
+}
+
+/// How the ends of one function's calls are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ways {
+    None,
+    Exits,
+    /// At the function's very first instruction.
+    Trampoline(LinkAddress),
+}
+
+impl Ways {
+    fn entry_flags(self, sites: &FunctionSites) -> u8 {
+        if self == Self::None {
+            return 0;
+        }
+        let may_tail_call = sites.exits.iter().any(|exit| exit.kind == ExitKind::IndirectJump);
+        PLAN_FRAME
+            | if may_tail_call { PLAN_MAY_TAIL_CALL } else { 0 }
+            | if sites.may_miss_exits() || sites.exits.is_empty() { PLAN_EXITS_INCOMPLETE } else { 0 }
+    }
+}
+
+fn ways(
+    sites: &FunctionSites,
+    entry: &EntrySite,
+    first: LinkAddress,
+    incomplete: bool,
+    options: &FunctionOptions,
+) -> Ways {
+    // The whole function is one instruction: it ends where it begins, and two probes there have no certain order.
+    let is_instant = sites.exits.iter().any(|exit| exit.address == entry.address);
+    let trampoline_is_safe = sites.unwinding_cannot_reach() && !options.filters_system_calls && !incomplete;
+    match options.returns {
+        Returns::Off => Ways::None,
+        Returns::Trampoline => Ways::Trampoline(first),
+        Returns::Auto if trampoline_is_safe && entry.address == first => Ways::Trampoline(first),
+        Returns::Auto | Returns::Exits if is_instant => Ways::None,
+        Returns::Auto | Returns::Exits => Ways::Exits,
+    }
+}
+
+/// The plan of one exit; `None` for a jump that may stay inside, which only marks the frame.
+fn plan_of(exit: &Exit, with_value: Plan) -> Option<Plan> {
+    let jump = |condition| Plan { flags: PLAN_FRAME | PLAN_TAIL_JUMP, condition, ..Plan::EMPTY };
+    match exit.kind {
+        ExitKind::Return => Some(with_value),
+        ExitKind::TailJump => Some(jump(ALWAYS)),
+        ExitKind::ConditionalTailJump { condition } => Some(jump(condition)),
+        ExitKind::IndirectJump => None,
+    }
+}
+
+/// For code that cannot be decoded to its end: the entry alone.
+fn entry_only(first: &Part<'_>) -> FunctionSites {
+    let entry = site::inspect(first.code, first.range.start, Position::FunctionStart)
+        .map(|site| EntrySite { address: first.range.start, site });
+    FunctionSites {
+        entry,
+        exits: Vec::new(),
+        refused_exits: Vec::new(),
+        unknown_jumps: 0,
+        contains_call: true,
+    }
+}
