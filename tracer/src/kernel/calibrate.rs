@@ -11,8 +11,7 @@ use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::Cost;
 use super::session::PidNamespace;
-use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
-use crate::target::address::FileOffset;
+use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
 
 /// Calls per batch; the fastest batch counts, since everything that disturbs a measurement makes it longer.
 const BATCH_CALLS: u32 = 200;

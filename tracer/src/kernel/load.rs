@@ -150,7 +150,7 @@ fn load(object: &Object, program: Program, btf: &OwnedFd, mode: AttachMode) -> R
         name,
         instructions: &function.instructions,
         license: &definition.license,
-        btf: btf.as_fd(),
+        btf: Some(btf.as_fd()),
         functions: (&records, function.func_info_rec_size),
         multi: mode == AttachMode::Multi,
     };

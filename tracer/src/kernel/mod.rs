@@ -4,6 +4,7 @@
 pub mod calibrate;
 pub mod control;
 pub mod error;
+pub mod feature;
 pub mod link;
 pub mod load;
 pub mod overhead;

@@ -18,7 +18,7 @@ pub(super) struct ProgramSource<'a> {
     pub name: &'a str,
     pub instructions: &'a [bpf_insn],
     pub license: &'a CStr,
-    pub btf: BorrowedFd<'a>,
+    pub btf: Option<BorrowedFd<'a>>,
     /// `.BTF.ext` function records and the size of one.
     pub functions: (&'a [u8], usize),
     /// For `uprobe_multi` links; otherwise for perf events.
@@ -64,7 +64,7 @@ pub(super) fn program_load(source: &ProgramSource<'_>, log: &mut [u8]) -> io::Re
     load.insns = source.instructions.as_ptr() as u64;
     load.insn_cnt = source.instructions.len() as u32;
     load.license = source.license.as_ptr() as u64;
-    load.prog_btf_fd = source.btf.as_raw_fd() as u32;
+    load.prog_btf_fd = source.btf.map_or(0, |btf| btf.as_raw_fd() as u32);
     let (functions, record_bytes) = source.functions;
     if record_bytes > 0 {
         load.func_info = functions.as_ptr() as u64;

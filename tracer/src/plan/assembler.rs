@@ -3,7 +3,7 @@
 
 use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode, SLOTS};
 
-use crate::value::place::{MemoryPlace, Register};
+use crate::value::place::{MemoryPlace, Place, Register};
 
 /// Why a block is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +164,35 @@ impl Assembler {
             self.emit(OpCode::AddScaled, |op| (op.register, op.a) = (register.0, 1 << (64 - 8 * end)))?;
         }
         Ok(64 - 8 * size_bytes as u32)
+    }
+
+    /// An assembler that leaves the first slots to the plan's results.
+    pub(super) fn with_results(slots: usize) -> Self {
+        Self { slots, ..Self::new() }
+    }
+
+    /// Leaves the value at a place in the slot, extended from its size; on a fault the slot stays as it was.
+    pub(super) fn load_to_slot(&mut self, place: &Place, size_bytes: u8, signed: bool, slot: u8) -> Result<(), Stop> {
+        let mark = self.open();
+        let result = self.load_value(place, size_bytes, signed, slot);
+        self.close(mark, result);
+        result
+    }
+
+    fn load_value(&mut self, place: &Place, size_bytes: u8, signed: bool, slot: u8) -> Result<(), Stop> {
+        match place {
+            Place::Register(register) if register.is_readable() => {
+                self.emit(OpCode::LoadRegister, |op| op.register = register.0)?;
+            }
+            Place::Constant(value) => self.emit(OpCode::LoadConstant, |op| op.a = *value)?,
+            Place::Memory(memory) => {
+                let address = self.place(memory, false)?;
+                self.load_memory(address, u64::from(size_bytes))?;
+            }
+            Place::Register(_) | Place::Missing(_) => return Err(Stop::Unreachable),
+        }
+        self.emit(OpCode::Extend, |op| (op.size_bytes, op.immediate) = (size_bytes, u32::from(signed)))?;
+        self.emit(OpCode::Save, |op| op.register = slot)
     }
 
     /// The address that a place means. What is not a register and a displacement is worked out into a slot; with

@@ -15,6 +15,7 @@ mod path;
 pub mod pattern;
 pub mod probe;
 pub mod probe_plan;
+pub mod request;
 pub mod selection;
 pub mod site;
 mod sweep;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tracer_ebpf::abi::cookie::Cookie;
 use tracer_ebpf::abi::plan::Plan;
 
-use crate::target::address::FileOffset;
+pub use crate::target::address::FileOffset;
 
 /// Which BPF program a site runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

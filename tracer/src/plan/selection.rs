@@ -127,3 +127,39 @@ fn is_wanted(kind: FunctionKind, closures: bool) -> bool {
         FunctionKind::AsyncBlock | FunctionKind::Closure => closures,
     }
 }
+
+/// The function that begins at `address`, or the instruction there as a place of its own.
+pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
+    let symbol = image.symbols().containing(address)?;
+    let function = match image.debug_info() {
+        Ok(debug_info) => debug_info.functions_at(&[address]).pop().flatten(),
+        Err(_) => None,
+    };
+    let path = symbol.demangle().path;
+    let name = function.as_ref().map_or(path, |function| function.name.clone());
+    if symbol.address == address {
+        let kind = function.as_ref().map_or(FunctionKind::Plain, |function| function.kind);
+        let ranges = match &function {
+            Some(function) if !function.ranges.is_empty() => function.ranges.clone(),
+            _ => symbol_ranges(image, symbol),
+        };
+        return Some(Selected { name, kind, ranges, function });
+    }
+    let range = LinkRange { start: address, end: symbol.range().end };
+    is_instruction_start(image, symbol, address).then(|| Selected {
+        name: format!("{name}+{:#x}", address.0 - symbol.address.0),
+        kind: FunctionKind::Plain,
+        ranges: vec![range],
+        function: None,
+    })
+}
+
+/// Whether decoding from the function's first instruction comes by `address`.
+fn is_instruction_start(image: &Image<'_>, symbol: &Symbol<'_>, address: LinkAddress) -> bool {
+    let Some(code) = image.code(symbol.range()) else { return false };
+    let mut decoder = iced_x86::Decoder::with_ip(64, code, symbol.address.0, iced_x86::DecoderOptions::NONE);
+    while decoder.can_decode() && decoder.ip() < address.0 {
+        decoder.decode();
+    }
+    decoder.ip() == address.0
+}

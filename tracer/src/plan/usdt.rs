@@ -26,6 +26,7 @@ pub const MAILBOX_PROVIDER: &str = "mailbox";
 
 /// Arguments that every mailbox probe has: id, name, length, capacity.
 const MAILBOX_ARGUMENTS_MIN: usize = 4;
+const MAILBOX_ARGUMENTS_MAX: usize = 6;
 
 impl PlanBuilder {
     /// Adds a USDT site, which emits a record with its arguments.
@@ -57,8 +58,8 @@ impl PlanBuilder {
         if probe.arguments.len() < MAILBOX_ARGUMENTS_MIN {
             return refused("it has fewer than 4 arguments, so it is not the mailbox probe of docs/mailbox-probes.md");
         }
-        let mut assembler = Assembler::new();
-        for (slot, operand) in probe.arguments.iter().enumerate().take(tracer_ebpf::abi::plan::SLOTS) {
+        let mut assembler = Assembler::with_results(MAILBOX_ARGUMENTS_MAX);
+        for (slot, operand) in probe.arguments.iter().enumerate().take(MAILBOX_ARGUMENTS_MAX) {
             let place = operand.place(image.bias);
             if assembler.load_to_slot(&place, operand.size_bytes, operand.signed, slot as u8).is_err() {
                 return refused("its arguments are where BPF cannot read them");

@@ -1,0 +1,67 @@
+//! The commands: one file each, from arguments through the pipeline to the report.
+//! No analysis and no kernel call of its own.
+
+mod exit;
+mod interrupt;
+mod options;
+mod queues;
+mod session;
+mod target;
+mod trace;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use exit::Failure;
+
+use crate::kernel::load::OBJECT_DIGEST;
+
+/// Look into a running, unmodified native program.
+#[derive(Debug, Parser)]
+#[command(name = "tracer", version = version(), about, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG_ABOUT: &str = "\
+Look into a running, unmodified native program: trace its functions with arguments, return values and durations, \
+list what can be probed, sample the lengths of its mailboxes. Nothing is changed in the program, nothing is \
+restarted, and every session has limits.";
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer doctor -p myapp                       what can be seen of it
+  tracer list -p myapp 'store::*'              functions and probes to choose from
+  sudo tracer trace -p myapp 'Store::save'     10 calls, or 15 seconds
+  sudo tracer queues -p myapp                  mailbox lengths over 2 seconds
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 done but events were lost, 4 ended by a safety guard.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Trace(trace::Arguments),
+    Queues(queues::Arguments),
+}
+
+/// Parses nothing and prints nothing but what the command is about; returns the process's exit code.
+///
+/// # Errors
+/// A [`Failure`] holds the sentence for standard error and the exit code.
+pub fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        Command::Trace(arguments) => trace::run(&arguments),
+        Command::Queues(arguments) => queues::run(&arguments),
+    }
+}
+
+/// The command line's definition, for completions and the man page.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Version of the tracer, and which BPF object it carries.
+fn version() -> String {
+    let digest = OBJECT_DIGEST.get(..16).unwrap_or(OBJECT_DIGEST);
+    format!("{} (BPF object {digest})", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,231 @@
+//! `tracer trace`: calls as a tree, with arguments, return values and durations.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::{DONE, Failure};
+use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::session::{self, Limits, Sink};
+use super::target::{attach_mode, images, namespace};
+use crate::events::clock::Clock;
+use crate::events::loss::Losses;
+use crate::events::stream::Stream;
+use crate::kernel::feature::Features;
+use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
+use crate::plan::function::{FunctionOptions, Returns};
+use crate::plan::probe::Probe;
+use crate::plan::request::{self, Planned, TraceRequest};
+use crate::report::json::JsonReport;
+use crate::report::output::Output;
+use crate::report::summary::Summary;
+use crate::report::text::TextReport;
+use crate::report::trace::TraceReport;
+use crate::target::files::Files;
+use crate::target::process::Process;
+use crate::value;
+
+/// Room for records that wait to be read.
+const RING_BYTES: u32 = 8 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer trace -p myapp 'Store::save'                    10 calls, or 15 seconds
+  tracer trace -p myapp 'store::*' 'audit::*'            all functions of two modules, nested as they call
+  tracer trace -p 4711 -n 100 --for 1m '/_handler$/'     by regular expression
+  tracer trace -p myapp 'libc.so.6!malloc' --rate 1000/s functions of a library
+  tracer trace -p postgres 'usdt:postgresql:query*'      USDT probes
+  tracer trace -p myapp 'store::*' --dry-run             what would be attached, and where
+  tracer trace -p myapp 'Store::save' --json | jq .args
+
+Probes are globs on demangled paths, matched at `::` from the right: 'Store::save' finds
+myapp::store::Store::save, 'store::*' is the module and everything below it.";
+
+/// Trace calls of functions and USDT probes: a tree with arguments, return values and durations
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: TargetOptions,
+    /// What to trace: 'Store::save', 'store::*', '/regex/', 'libfoo.so!name', 'usdt:provider:name', 0x11a0
+    #[arg(required = true, value_name = "PROBE")]
+    probes: Vec<String>,
+    /// Calls to trace; 0 lifts the limit
+    #[arg(short = 'n', long, value_name = "CALLS", default_value_t = 10)]
+    limit: u64,
+    /// Time to trace; 0 lifts the limit
+    #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
+    duration: Limit,
+    /// End the session when more calls come within a second
+    #[arg(long, value_name = "N/s", value_parser = options::rate)]
+    rate: Option<u64>,
+    /// How the ends of calls are seen
+    #[arg(long, value_enum, default_value_t = ReturnsOption::Auto, value_name = "HOW")]
+    returns: ReturnsOption,
+    /// Trace closures too
+    #[arg(long)]
+    closures: bool,
+    /// Print what would be attached, and stop
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    safety: SafetyOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReturnsOption {
+    /// By exits; by a uretprobe only where unwinding cannot reach
+    Auto,
+    /// A probe on each `ret` and tail jump: safe with panics and exceptions
+    Exits,
+    /// The kernel's return trampoline: cheap, but a panic that passes it aborts the target
+    Uretprobe,
+    /// Only entries
+    Off,
+}
+
+impl From<ReturnsOption> for Returns {
+    fn from(option: ReturnsOption) -> Self {
+        match option {
+            ReturnsOption::Auto => Self::Auto,
+            ReturnsOption::Exits => Self::Exits,
+            ReturnsOption::Uretprobe => Self::Trampoline,
+            ReturnsOption::Off => Self::Off,
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let probes = arguments.probes.iter().map(|text| Probe::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let process = Process::find(&arguments.target.process)?;
+    let files = Files::new();
+    let images = images(&process, &files, |path| request::needs_object(&probes, path))?;
+    let features = Features::probe();
+    let limits = value::Limits::default();
+    let trace = TraceRequest {
+        probes: &probes,
+        closures: arguments.closures,
+        options: FunctionOptions {
+            returns: arguments.returns.into(),
+            limits,
+            patches_nops: features.patches_nops,
+            filters_system_calls: process.filters_system_calls(),
+        },
+    };
+    let planned = request::plan(&images, &trace).map_err(|nothing| Failure::new(nothing.to_string()))?;
+    if arguments.dry_run {
+        print!("{}", planned.text());
+        return Ok(DONE);
+    }
+    for note in planned.notes(arguments.output.verbose) {
+        eprintln!("tracer: {note}");
+    }
+    let mode = attach_mode(arguments.safety.attach, &features)?;
+    let request = SessionRequest {
+        mode,
+        process_id: process.pid(),
+        namespace: namespace(&process),
+        calls_max: arguments.limit,
+        rate_max: arguments.rate.unwrap_or(0),
+        duration: arguments.duration.0,
+        ring_bytes: RING_BYTES,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
+    runtime.block_on(trace_process(arguments, &process, planned, &request, limits))
+}
+
+async fn trace_process(
+    arguments: &Arguments,
+    process: &Process,
+    planned: Planned,
+    request: &SessionRequest,
+    limits: value::Limits,
+) -> Result<u8, Failure> {
+    let clock = Clock { realtime_offset_ns: realtime_offset_ns() };
+    let mut session = Session::start(&planned.attach, request)?;
+    for point in session.refused() {
+        let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
+        eprintln!("tracer: left out: the kernel refuses the site {} of {name}", point.offset);
+    }
+    if !arguments.output.json {
+        eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
+    }
+    let output = Output::new(std::io::stdout());
+    let report = if arguments.output.json {
+        TraceReport::Json(JsonReport::new(output, clock))
+    } else {
+        TraceReport::Text(TextReport::new(output, arguments.output.palette(), clock))
+    };
+    let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
+    let session_limits = Limits {
+        calls_max: arguments.limit,
+        rate_max: arguments.rate.unwrap_or(0),
+        duration: arguments.duration.0,
+        max_overhead: (arguments.safety.max_overhead < 100.0).then_some(arguments.safety.max_overhead / 100.0),
+    };
+    let reason = session::run(&mut session, process, &session_limits, &mut sink).await?;
+    let TraceSink { mut stream, mut report } = sink;
+    stream.finish(monotonic_ns(), |event| report.event(&event))?;
+    let summary = Summary {
+        reason,
+        calls: stream.calls(),
+        returns: stream.returns(),
+        losses: stream.losses(&Losses::from_control(&session.counters())),
+        overhead: session.overhead(),
+    };
+    report.stopped(&summary)?;
+    Ok(summary.exit_code())
+}
+
+/// One line for people: what is attached, and what ends the session.
+fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &Session) -> String {
+    let functions = planned.descriptions.functions.len();
+    let limits = match (arguments.limit, arguments.duration.0) {
+        (0, None) => "without limit".to_owned(),
+        (0, Some(time)) => format!("for {}", humantime::format_duration(time)),
+        (calls, None) => format!("until {calls} calls"),
+        (calls, Some(time)) => format!("until {calls} calls or {}", humantime::format_duration(time)),
+    };
+    format!(
+        "{functions} function{} at {} sites of {} ({}), {limits}; Ctrl-C ends it",
+        if functions == 1 { "" } else { "s" },
+        session.attached(),
+        process.comm(),
+        process.pid(),
+    )
+}
+
+/// CLOCK_REALTIME − CLOCK_MONOTONIC.
+fn realtime_offset_ns() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    (since_1970.as_nanos() as i64).saturating_sub_unsigned(monotonic_ns())
+}
+
+struct TraceSink<W> {
+    stream: Stream,
+    report: TraceReport<W>,
+}
+
+impl<W: std::io::Write> Sink for TraceSink<W> {
+    fn record(&mut self, bytes: &[u8]) {
+        self.stream.push(bytes);
+    }
+
+    fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure> {
+        self.stream.drain(now_ns, |event| self.report.event(&event))?;
+        if idle {
+            if let Some(lost) = self.stream.news_of_losses(&Losses::from_control(&session.counters()), now_ns) {
+                self.report.event(&lost)?;
+            }
+            self.report.flush()?;
+        }
+        Ok(())
+    }
+}

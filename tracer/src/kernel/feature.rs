@@ -1,0 +1,80 @@
+//! What the running kernel can do for the tracer, found by trying rather than by its version.
+
+use std::os::fd::AsFd;
+
+use super::sys::{self, MultiSites, ProgramSource};
+
+/// Found once, at a command's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// One link for many sites, Linux 6.6.
+    pub uprobe_multi: bool,
+    /// 5-byte nops under a probe become calls, Linux 6.18: wrong for targets that fork.
+    pub patches_nops: bool,
+}
+
+impl Features {
+    /// Asks the kernel. Without the needed capabilities everything seems missing.
+    pub fn probe() -> Self {
+        Self { uprobe_multi: has_uprobe_multi(), patches_nops: version() >= (6, 18) }
+    }
+}
+
+/// `6.18.44-…`, as `uname -r` says it.
+pub fn kernel_release() -> String {
+    // SAFETY: utsname is plain bytes, for which zeroes are valid.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: `name` is a valid utsname to write to.
+    if unsafe { libc::uname(&mut name) } < 0 {
+        return "unknown".into();
+    }
+    name.release.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8 as char).collect()
+}
+
+/// Major and minor number; (0, 0) if the release is not of that form.
+pub fn version() -> (u32, u32) {
+    let release = kernel_release();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// `r0 = 0; exit`.
+const RETURN_0: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+/// Loads `return 0` for a multi link and attaches it to a path that is no file: a kernel with multi links looks at
+/// the path and says so (ENOENT), one without refuses the attach type.
+fn has_uprobe_multi() -> bool {
+    let Ok(program) = aya_obj::copy_instructions(&RETURN_0) else { return false };
+    let source = ProgramSource {
+        name: "probe",
+        instructions: &program,
+        license: c"Dual MIT/GPL",
+        btf: None,
+        functions: (&[], 0),
+        multi: true,
+    };
+    let Ok(program) = sys::program_load(&source, &mut []) else { return false };
+    let sites = MultiSites {
+        path: c"/nonexistent",
+        offsets: &[1],
+        semaphores: &[],
+        cookies: &[0],
+        on_return: false,
+        process_id: 0,
+    };
+    match sys::link_multi(program.as_fd(), &sites) {
+        Ok(_) => true,
+        Err(error) => error.raw_os_error() == Some(libc::ENOENT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multi_links_are_found_where_the_version_promises_them() {
+        let features = Features::probe();
+        assert_eq!(features.uprobe_multi, version() >= (6, 6));
+    }
+}

@@ -1,0 +1,265 @@
+//! The whole request: every probe of the command line resolved, its functions and USDT sites planned.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use super::builder::PlanBuilder;
+use super::description::Descriptions;
+use super::exits::SiteFinder;
+use super::function::{FunctionOptions, Shortfall};
+use super::nearest::nearest;
+use super::pattern::Pattern;
+use super::probe::{Place, Probe};
+use super::probe_plan::AttachPlan;
+use super::selection::{self, Selected};
+use super::unwind_rows::UnwindRows;
+use crate::target::address::LinkAddress;
+use crate::target::image::Image;
+
+/// What to trace.
+pub struct TraceRequest<'a> {
+    pub probes: &'a [Probe],
+    pub closures: bool,
+    pub options: FunctionOptions,
+}
+
+/// What will be attached, and what could not be.
+pub struct Planned {
+    pub attach: AttachPlan,
+    pub descriptions: Descriptions,
+    /// By function name.
+    pub shortfalls: Vec<(String, Shortfall)>,
+}
+
+/// A probe that found nothing, with what the user may have meant.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NothingFound {
+    pub probe: String,
+    /// Similar names that can be traced.
+    pub nearest: Vec<String>,
+    /// Functions that the probe means, and that exist only inlined.
+    pub inlined_only: Vec<String>,
+    /// Why those that it means cannot be probed.
+    pub refused: Vec<String>,
+    /// Whether nothing in the target has a name.
+    pub is_stripped: bool,
+}
+
+/// Names listed in a message.
+const NAMES_MAX: usize = 5;
+
+impl fmt::Display for NothingFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing to trace for {:?}", self.probe)?;
+        if let Some(refused) = self.refused.first() {
+            return write!(f, ": {refused}");
+        }
+        if !self.inlined_only.is_empty() {
+            let names: Vec<&str> = self.inlined_only.iter().take(NAMES_MAX).map(String::as_str).collect();
+            return write!(
+                f,
+                ": {} was inlined everywhere, so there is no call to see; trace a caller, or mark it #[inline(never)]",
+                names.join(", ")
+            );
+        }
+        if self.is_stripped {
+            return f.write_str(": the program is stripped; install its debug symbols, or trace USDT probes or addresses");
+        }
+        if self.nearest.is_empty() {
+            return f.write_str(": no function has a similar name; `tracer list` shows what there is");
+        }
+        write!(f, "; similar names: {}", self.nearest.join(", "))
+    }
+}
+
+/// Whether some probe looks into the library at `path`.
+pub fn needs_object(probes: &[Probe], path: &str) -> bool {
+    probes.iter().any(|probe| match &probe.place {
+        Place::Function { object, .. } | Place::Address { object, .. } => {
+            object.as_ref().is_some_and(|object| object.matches(path))
+        }
+        Place::Usdt { .. } => true,
+    })
+}
+
+/// Resolves and plans all probes; the first that finds nothing ends it.
+///
+/// # Errors
+/// A probe means nothing that can be probed.
+pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, NothingFound> {
+    let mut builder = PlanBuilder::default();
+    let mut shortfalls = Vec::new();
+    let mut functions: Vec<BTreeMap<LinkAddress, Selected>> = images.iter().map(|_| BTreeMap::new()).collect();
+    for probe in request.probes {
+        let found = match &probe.place {
+            Place::Function { object, pattern } => {
+                let mut found = 0;
+                for (image, selected) in images.iter().zip(&mut functions) {
+                    let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
+                    if wanted {
+                        let new = selection::functions(image, pattern, request.closures);
+                        found += new.len();
+                        selected.extend(new.into_iter().filter_map(|function| Some((function.entry()?, function))));
+                    }
+                }
+                found
+            }
+            Place::Address { object, address } => {
+                let mut found = 0;
+                for (image, selected) in images.iter().zip(&mut functions) {
+                    let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
+                    if let Some(function) = wanted.then(|| selection::at(image, *address)).flatten() {
+                        found += 1;
+                        selected.insert(*address, function);
+                    }
+                }
+                found
+            }
+            Place::Usdt { provider, name } => {
+                usdt_sites(&mut builder, &mut shortfalls, images, request, |probe| {
+                    provider.matches(&probe.provider) && name.matches(&probe.name)
+                })
+            }
+        };
+        if found == 0 {
+            return Err(nothing(images, probe, request.closures));
+        }
+    }
+    for (image, selected) in images.iter().zip(&functions) {
+        plan_functions(&mut builder, &mut shortfalls, image, selected.values(), &request.options);
+    }
+    let (attach, descriptions) = builder.finish();
+    if attach.points.is_empty() {
+        let refused = shortfalls.iter().map(|(name, shortfall)| format!("{name}: {}", shortfall.reason())).collect();
+        let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
+        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, is_stripped: false });
+    }
+    Ok(Planned { attach, descriptions, shortfalls })
+}
+
+fn is_in(image: &Image<'_>, object: &super::probe::ObjectPattern) -> bool {
+    object.matches(&image.object.path().to_string_lossy())
+}
+
+fn plan_functions<'s>(
+    builder: &mut PlanBuilder,
+    shortfalls: &mut Vec<(String, Shortfall)>,
+    image: &Image<'_>,
+    selected: impl Iterator<Item = &'s Selected>,
+    options: &FunctionOptions,
+) {
+    let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
+    let mut finder = SiteFinder::new(rows.as_ref());
+    for function in selected {
+        if let Some(shortfall) = builder.function(image, &mut finder, function, options) {
+            shortfalls.push((function.name.clone(), shortfall));
+        }
+    }
+}
+
+fn usdt_sites(
+    builder: &mut PlanBuilder,
+    shortfalls: &mut Vec<(String, Shortfall)>,
+    images: &[Image<'_>],
+    request: &TraceRequest<'_>,
+    is_wanted: impl Fn(&crate::target::usdt::UsdtProbe) -> bool,
+) -> usize {
+    let mut found = 0;
+    for image in images {
+        let probes = image.usdt_probes().unwrap_or_default();
+        for probe in probes.iter().filter(|probe| is_wanted(probe)) {
+            found += 1;
+            if let Some(shortfall) = builder.usdt(image, probe, &request.options.limits) {
+                shortfalls.push((format!("{}:{}", probe.provider, probe.name), shortfall));
+            }
+        }
+    }
+    found
+}
+
+/// Looks for what the user may have meant: names close by, and functions that are only inlined.
+fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFound {
+    let mut nothing = NothingFound {
+        probe: probe.text.clone(),
+        nearest: Vec::new(),
+        inlined_only: Vec::new(),
+        refused: Vec::new(),
+        is_stripped: false,
+    };
+    let Place::Function { object, pattern } = &probe.place else { return nothing };
+    let searched =
+        images.iter().filter(|image| object.as_ref().map_or(image.is_executable, |object| is_in(image, object)));
+    for image in searched {
+        nothing.inlined_only.extend(inlined_only(image, pattern, closures));
+        let names = image.symbols().demangled();
+        nothing.is_stripped |= names.is_empty();
+        let close = nearest(pattern, names.iter().map(|name| name.path.as_str()));
+        nothing.nearest.extend(close.into_iter().map(str::to_owned));
+    }
+    nothing.nearest.truncate(NAMES_MAX);
+    nothing
+}
+
+fn inlined_only(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<String> {
+    let Ok(debug_info) = image.debug_info() else { return Vec::new() };
+    let functions = debug_info.functions(|name| pattern.matches(name, closures));
+    functions.into_iter().filter(|function| function.is_inlined_only()).map(|function| function.name).collect()
+}
+
+impl Shortfall {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotProbed(reason) | Self::ReturnsIncomplete(reason) => reason,
+        }
+    }
+}
+
+impl Planned {
+    /// What the user should know before the first event: all shortfalls if `verbose`, else a few and their number.
+    pub fn notes(&self, verbose: bool) -> Vec<String> {
+        let shown = if verbose { usize::MAX } else { 3 };
+        let mut notes: Vec<String> = self
+            .shortfalls
+            .iter()
+            .take(shown)
+            .map(|(name, shortfall)| match shortfall {
+                Shortfall::NotProbed(reason) => format!("left out: {name}: {reason}"),
+                Shortfall::ReturnsIncomplete(reason) => format!("returns of {name} may be missing: {reason}"),
+            })
+            .collect();
+        if let Some(more) = self.shortfalls.len().checked_sub(shown).filter(|more| *more > 0) {
+            notes.push(format!("… and {more} more such functions (-v names them)"));
+        }
+        notes
+    }
+
+    /// The plan for people: `--dry-run`.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut copies: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for point in &self.attach.points {
+            if let Some(function) = self.descriptions.function(point.cookie) {
+                let (_, sites) = copies.entry(&function.name).or_default();
+                *sites += 1;
+            }
+        }
+        for function in &self.descriptions.functions {
+            copies.entry(&function.name).or_default().0 += 1;
+        }
+        for (name, (copies, sites)) in &copies {
+            let _ = writeln!(out, "{name}  {copies} cop{}, {sites} sites", if *copies == 1 { "y" } else { "ies" });
+        }
+        for note in self.notes(true) {
+            let _ = writeln!(out, "{note}");
+        }
+        let _ = writeln!(
+            out,
+            "{} functions, {} sites, {} capture plans",
+            self.descriptions.functions.len(),
+            self.attach.points.len(),
+            self.attach.plans.len()
+        );
+        out
+    }
+}
