@@ -7,7 +7,8 @@
 //! Left of `kernel` everything is deterministic and needs no privilege; right of it everything can be replayed
 //! from recorded bytes.
 
-
+pub mod cli;
+pub mod events;
 pub mod kernel;
 pub mod plan;
 pub mod report;

@@ -13,11 +13,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Failure;
 
-use crate::kernel::load::OBJECT_DIGEST;
-
 /// Look into a running, unmodified native program.
 #[derive(Debug, Parser)]
-#[command(name = "tracer", version = version(), about, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(name = "tracer", version = VERSION, about, long_about = LONG_ABOUT, after_help = EXAMPLES)]
 #[command(max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
@@ -61,7 +59,4 @@ pub fn command() -> clap::Command {
 }
 
 /// Version of the tracer, and which BPF object it carries.
-fn version() -> String {
-    let digest = OBJECT_DIGEST.get(..16).unwrap_or(OBJECT_DIGEST);
-    format!("{} (BPF object {digest})", env!("CARGO_PKG_VERSION"))
-}
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nBPF object ", env!("TRACER_BPF_DIGEST"));

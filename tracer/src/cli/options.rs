@@ -60,6 +60,13 @@ pub struct SafetyOptions {
     pub attach: Attach,
 }
 
+impl SafetyOptions {
+    /// The guard as a share of 1, `None` if it is off.
+    pub fn max_overhead(&self) -> Option<f64> {
+        (self.max_overhead < 100.0).then_some(self.max_overhead / 100.0)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Attach {
     /// The best way that this kernel has

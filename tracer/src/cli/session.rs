@@ -10,6 +10,7 @@ use tracer_ebpf::abi::control::Tripped;
 use super::exit::Failure;
 use super::interrupt::Interrupt;
 use super::target::own_namespace;
+use crate::events::clock::Clock;
 use crate::kernel::calibrate::calibrate;
 use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, monotonic_ns};
@@ -49,8 +50,9 @@ pub async fn run(
     sink: &mut impl Sink,
 ) -> Result<StopReason, Failure> {
     let mut interrupt = Interrupt::new()?;
-    let exit = AsyncFd::with_interest(process.descriptor(), Interest::READABLE)
-        .map_err(|error| Failure::new(format!("cannot wait for the target's end: {error}")))?;
+    // SAFETY: the process owns its descriptor and outlives this function.
+    let exit = unsafe { AsyncFd::register_with_interest(process.descriptor(), Interest::READABLE) }
+        .map_err(|error| Failure::new(format!("cannot wait for the target's end: {}", std::io::Error::from(error))))?;
     let mut calibration = Calibration::start(session);
     let reason = loop {
         let stop = tokio::select! {
@@ -102,9 +104,18 @@ fn limit(session: &mut Session, limits: &Limits) -> Option<StopReason> {
     };
     let time = limits.duration.filter(|duration| session.armed.elapsed() >= *duration).map(StopReason::Time);
     let overload = limits.max_overhead.and_then(|max_overhead| {
-        session.recent_overhead().filter(|overhead| *overhead > max_overhead).map(|_| StopReason::Overload { max_overhead })
+        session
+            .recent_overhead()
+            .filter(|overhead| *overhead > max_overhead)
+            .map(|_| StopReason::Overload { max_overhead })
     });
     reason.or(overload).or(time)
+}
+
+/// What turns the kernel's times into the time of day, read now.
+pub fn clock() -> Clock {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Clock { realtime_offset_ns: (since_1970.as_nanos() as i64).saturating_sub_unsigned(monotonic_ns()) }
 }
 
 /// The cost of a hit, measured beside the session.

@@ -47,10 +47,8 @@ pub fn namespace(process: &Process) -> PidNamespace {
 
 /// The tracer's own process, for calibration.
 pub fn own_namespace() -> PidNamespace {
-    Process::open(std::process::id()).map_or_else(
-        |_| PidNamespace { process_id: std::process::id(), device: 0, inode: 0 },
-        |own| namespace(&own),
-    )
+    Process::open(std::process::id())
+        .map_or_else(|_| PidNamespace { process_id: std::process::id(), device: 0, inode: 0 }, |own| namespace(&own))
 }
 
 /// The way to attach that was asked for, if this kernel has it.

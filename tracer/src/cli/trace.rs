@@ -1,8 +1,6 @@
 //! `tracer trace`: calls as a tree, with arguments, return values and durations.
 
-use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -10,7 +8,6 @@ use super::exit::{DONE, Failure};
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, namespace};
-use crate::events::clock::Clock;
 use crate::events::loss::Losses;
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
@@ -148,7 +145,7 @@ async fn trace_process(
     request: &SessionRequest,
     limits: value::Limits,
 ) -> Result<u8, Failure> {
-    let clock = Clock { realtime_offset_ns: realtime_offset_ns() };
+    let clock = session::clock();
     let mut session = Session::start(&planned.attach, request)?;
     for point in session.refused() {
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
@@ -168,7 +165,7 @@ async fn trace_process(
         calls_max: arguments.limit,
         rate_max: arguments.rate.unwrap_or(0),
         duration: arguments.duration.0,
-        max_overhead: (arguments.safety.max_overhead < 100.0).then_some(arguments.safety.max_overhead / 100.0),
+        max_overhead: arguments.safety.max_overhead(),
     };
     let reason = session::run(&mut session, process, &session_limits, &mut sink).await?;
     let TraceSink { mut stream, mut report } = sink;
@@ -200,12 +197,6 @@ fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &
         process.comm(),
         process.pid(),
     )
-}
-
-/// CLOCK_REALTIME − CLOCK_MONOTONIC.
-fn realtime_offset_ns() -> i64 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    (since_1970.as_nanos() as i64).saturating_sub_unsigned(monotonic_ns())
 }
 
 struct TraceSink<W> {

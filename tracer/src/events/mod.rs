@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decode;
 pub mod event;
 pub mod loss;
+pub mod mailbox;
 pub mod order;
 pub mod pair;
 pub mod record;

@@ -18,9 +18,6 @@ use crate::plan::probe_plan::Program;
 /// The object that was built from `tracer-ebpf` and committed with it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
-/// Digest of the source that the embedded BPF object was built from.
-pub const OBJECT_DIGEST: &str = env!("TRACER_BPF_DIGEST");
-
 const VERIFIER_LOG_BYTES: usize = 1 << 20;
 
 /// How sites are attached.

@@ -91,6 +91,11 @@ impl Session {
         Ok(Self { links, records, loaded, meter: Meter::new(request.process_id), armed: Instant::now() })
     }
 
+    /// How sites are attached.
+    pub fn mode(&self) -> AttachMode {
+        self.loaded.mode
+    }
+
     /// Number of sites attached.
     pub fn attached(&self) -> usize {
         self.links.attached

@@ -76,7 +76,9 @@ impl PlanBuilder {
             .attach
             .plans
             .iter()
-            .map(|plan| plan.registers.iter().take(plan.register_count.into()).map(|number| Register(*number)).collect())
+            .map(|plan| {
+                plan.registers.iter().take(plan.register_count.into()).map(|number| Register(*number)).collect()
+            })
             .collect();
         let descriptions = Descriptions { types: self.types.types, functions: self.functions, plan_registers };
         (self.attach, descriptions)

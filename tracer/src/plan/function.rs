@@ -246,11 +246,5 @@ fn plan_of(exit: &Exit, with_value: Plan) -> Option<Plan> {
 fn entry_only(first: &Part<'_>) -> FunctionSites {
     let entry = site::inspect(first.code, first.range.start, Position::FunctionStart)
         .map(|site| EntrySite { address: first.range.start, site });
-    FunctionSites {
-        entry,
-        exits: Vec::new(),
-        refused_exits: Vec::new(),
-        unknown_jumps: 0,
-        contains_call: true,
-    }
+    FunctionSites { entry, exits: Vec::new(), refused_exits: Vec::new(), unknown_jumps: 0, contains_call: true }
 }

@@ -1,9 +1,9 @@
 //! From what the user asked for to what the kernel will be told: patterns, attach points, capture plans. Pure.
 
 mod assembler;
+pub mod builder;
 pub mod calling_convention;
 pub mod capture;
-pub mod builder;
 pub mod description;
 pub mod exits;
 pub mod function;

@@ -13,6 +13,7 @@ use super::probe::{Place, Probe};
 use super::probe_plan::AttachPlan;
 use super::selection::{self, Selected};
 use super::unwind_rows::UnwindRows;
+use super::usdt::MAILBOX_PROVIDER;
 use crate::target::address::LinkAddress;
 use crate::target::image::Image;
 
@@ -63,7 +64,8 @@ impl fmt::Display for NothingFound {
             );
         }
         if self.is_stripped {
-            return f.write_str(": the program is stripped; install its debug symbols, or trace USDT probes or addresses");
+            return f
+                .write_str(": the program is stripped; install its debug symbols, or trace USDT probes or addresses");
         }
         if self.nearest.is_empty() {
             return f.write_str(": no function has a similar name; `tracer list` shows what there is");
@@ -115,11 +117,9 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                 }
                 found
             }
-            Place::Usdt { provider, name } => {
-                usdt_sites(&mut builder, &mut shortfalls, images, request, |probe| {
-                    provider.matches(&probe.provider) && name.matches(&probe.name)
-                })
-            }
+            Place::Usdt { provider, name } => usdt_sites(&mut builder, &mut shortfalls, images, request, |probe| {
+                provider.matches(&probe.provider) && name.matches(&probe.name)
+            }),
         };
         if found == 0 {
             return Err(nothing(images, probe, request.closures));
@@ -135,6 +135,22 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
         return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, is_stripped: false });
     }
     Ok(Planned { attach, descriptions, shortfalls })
+}
+
+/// Plans the mailbox probes of all objects; `None` if there is none.
+pub fn mailboxes(images: &[Image<'_>]) -> Option<Planned> {
+    let mut builder = PlanBuilder::default();
+    let mut shortfalls = Vec::new();
+    for image in images {
+        let probes = image.usdt_probes().unwrap_or_default();
+        for probe in probes.iter().filter(|probe| probe.provider == MAILBOX_PROVIDER) {
+            if let Some(shortfall) = builder.mailbox(image, probe) {
+                shortfalls.push((format!("{}:{}", probe.provider, probe.name), shortfall));
+            }
+        }
+    }
+    let (attach, descriptions) = builder.finish();
+    (!attach.points.is_empty()).then_some(Planned { attach, descriptions, shortfalls })
 }
 
 fn is_in(image: &Image<'_>, object: &super::probe::ObjectPattern) -> bool {

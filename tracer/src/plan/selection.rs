@@ -62,8 +62,7 @@ pub fn functions(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
 /// Whether the pattern means the symbol's function, an async body by the name of its function included.
 fn may_match(pattern: &Pattern, path: &str, closures: bool) -> bool {
     pattern.matches(path, closures)
-        || (path.ends_with(CLOSURE_SEGMENT)
-            && pattern.matches(FunctionName { path, is_async_body: true }, closures))
+        || (path.ends_with(CLOSURE_SEGMENT) && pattern.matches(FunctionName { path, is_async_body: true }, closures))
 }
 
 fn select(
@@ -159,7 +158,7 @@ fn is_instruction_start(image: &Image<'_>, symbol: &Symbol<'_>, address: LinkAdd
     let Some(code) = image.code(symbol.range()) else { return false };
     let mut decoder = iced_x86::Decoder::with_ip(64, code, symbol.address.0, iced_x86::DecoderOptions::NONE);
     while decoder.can_decode() && decoder.ip() < address.0 {
-        decoder.decode();
+        let _ = decoder.decode();
     }
     decoder.ip() == address.0
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+pub use crate::events::mailbox::{QueueSample, QueueSource};
+
 use super::color::{Paint, Palette, printable};
 use super::moment::Moment;
 use super::table::{Cell, Column, draw};
@@ -14,41 +16,6 @@ use super::units;
 
 /// Cells of the bar.
 const BAR_CELLS: u64 = 10;
-
-/// One mailbox in one window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueSample {
-    /// CLOCK_MONOTONIC at the window's end, nanoseconds.
-    pub time_ns: u64,
-    pub pid: u32,
-    /// Names the mailbox within its process.
-    pub id: u64,
-    pub name: String,
-    /// Messages queued at the window's end.
-    pub length: u64,
-    /// Messages that fit; `None` if there is no bound.
-    pub capacity: Option<u64>,
-    /// Most messages queued at any event of the window.
-    pub peak: u64,
-    /// Length at the end minus length at the start; `None` if the mailbox was not known at the start.
-    pub change: Option<i64>,
-    /// Messages sent and received within the window.
-    pub sent: u64,
-    pub received: u64,
-    /// Longest that a message received within the window had waited; `None` if none was, or nobody measured it.
-    pub wait_max_ns: Option<u64>,
-    /// The receiver is gone.
-    pub is_closed: bool,
-    /// How it was seen.
-    pub source: QueueSource,
-}
-
-/// How a mailbox was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueSource {
-    Usdt,
-    Memory,
-}
 
 /// `--sort`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -80,6 +80,15 @@ impl Summary {
         parts.join(" · ")
     }
 
+    /// The last line of `tracer queues`, without line feed: there are no calls to count.
+    pub fn queues_text(&self) -> String {
+        let lost = format!("{} lost{}", units::count(self.losses.total()), self.lost_where());
+        let overhead = self
+            .overhead
+            .map_or("overhead not measured".to_owned(), |share| format!("overhead {}", units::percent(share)));
+        format!("stopped: {} · {lost} · {overhead}", self.why())
+    }
+
     /// The last line for tools.
     pub fn json(&self) -> String {
         let mut object = json!({

@@ -82,9 +82,7 @@ impl<'data> Image<'data> {
     /// Its unit headers are damaged.
     pub fn debug_info(&self) -> Result<&DebugInfo<'data>, &DebugInfoError> {
         let source = self.debug_file.as_ref().unwrap_or(&self.object);
-        self.debug_info
-            .get_or_init(|| DebugInfo::load(|name| source.section_data(name).unwrap_or_default()))
-            .as_ref()
+        self.debug_info.get_or_init(|| DebugInfo::load(|name| source.section_data(name).unwrap_or_default())).as_ref()
     }
 
     /// `.eh_frame` and its address.

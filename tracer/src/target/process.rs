@@ -42,6 +42,7 @@ pub struct Process {
     user: u32,
     namespace: PidNamespace,
     namespace_pids: Vec<u32>,
+    filters_system_calls: bool,
     descriptor: OwnedFd,
 }
 
@@ -87,6 +88,7 @@ impl Process {
             user: status.user,
             namespace: PidNamespace { device: namespace.dev(), inode: namespace.ino() },
             namespace_pids: status.namespace_pids,
+            filters_system_calls: status.filters_system_calls,
             comm: stat.comm,
             descriptor,
         };
@@ -134,6 +136,11 @@ impl Process {
     /// The pid namespace that the process lives in.
     pub fn namespace(&self) -> PidNamespace {
         self.namespace
+    }
+
+    /// Whether its system calls are filtered (seccomp(2)).
+    pub fn filters_system_calls(&self) -> bool {
+        self.filters_system_calls
     }
 
     /// Its number in each pid namespace that it is in: ours first, its own last.

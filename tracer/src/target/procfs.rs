@@ -46,6 +46,8 @@ pub struct Status {
     pub user: u32,
     /// Effective capabilities, one bit each (capabilities(7)).
     pub capabilities: u64,
+    /// Whether a seccomp filter or mode restricts its system calls.
+    pub filters_system_calls: bool,
     /// The process's number in each pid namespace that it is in, ours first, its own last.
     pub namespace_pids: Vec<u32>,
 }
@@ -58,6 +60,7 @@ pub fn status(text: &str) -> Option<Status> {
         thread_group: field("Tgid")?.next()?.parse().ok()?,
         user: field("Uid")?.nth(1)?.parse().ok()?,
         capabilities: hexadecimal(field("CapEff")?.next()?)?,
+        filters_system_calls: field("Seccomp").and_then(|mut mode| mode.next()).is_some_and(|mode| mode != "0"),
         namespace_pids: field("NSpid")?.map_while(|pid| pid.parse().ok()).collect(),
     })
 }
@@ -186,8 +189,14 @@ mod tests {
 
     #[test]
     fn the_numbers_in_every_namespace_are_read() {
-        let text = "Name:\tx\nTgid:\t70\nPid:\t71\nUid:\t0\t105\t0\t0\nNSpid:\t71\t8\t1\nCapEff:\t0000000000080001\n";
-        let expected = Status { thread_group: 70, user: 105, capabilities: 0x8_0001, namespace_pids: vec![71, 8, 1] };
+        let text = "Name:\tx\nTgid:\t70\nPid:\t71\nUid:\t0\t105\t0\t0\nNSpid:\t71\t8\t1\nSeccomp:\t2\nCapEff:\t0000000000080001\n";
+        let expected = Status {
+            thread_group: 70,
+            user: 105,
+            capabilities: 0x8_0001,
+            filters_system_calls: true,
+            namespace_pids: vec![71, 8, 1],
+        };
         assert_eq!(status(text), Some(expected));
     }
 

@@ -1,0 +1,247 @@
+//! `tracer queues`: mailbox lengths, level and change, from the mailbox USDT probes.
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::exit::Failure;
+use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::session::{self, Limits, Sink};
+use super::target::{attach_mode, images, namespace};
+use crate::events::clock::Clock;
+use crate::events::loss::Losses;
+use crate::events::mailbox::Snapshot;
+use crate::kernel::feature::Features;
+use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
+use crate::plan::request;
+use crate::report::moment::Moment;
+use crate::report::output::Output;
+use crate::report::queues::{QueueOrder, QueueWindow};
+use crate::report::summary::Summary;
+use crate::target::files::Files;
+use crate::target::process::Process;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer queues -p myapp                          one window of 2 seconds
+  tracer queues -p myapp --interval 1s --for 1m   a table each second, for a minute
+  tracer queues -p myapp --sort change --top 5    the five that grow fastest
+  tracer queues -p myapp --json | jq '[.name, .length, .capacity]'
+
+LEVEL is what is queued at the window's end, CHANGE what that is more or less than at its start.";
+
+/// Sample the lengths of mailboxes: level and change, traffic, longest wait
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: TargetOptions,
+    /// Length of one window
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = options::interval)]
+    interval: Duration,
+    /// How long to go on; 0 lifts the limit [default: one window]
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<Limit>,
+    /// Mailboxes to show; all of them by default
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t = Sort::Length, value_name = "KEY")]
+    sort: Sort,
+    #[command(flatten)]
+    safety: SafetyOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sort {
+    /// The longest first
+    Length,
+    /// The fastest growing first
+    Change,
+    /// The most messages in and out first
+    Rate,
+    /// The longest wait first
+    Wait,
+}
+
+impl From<Sort> for QueueOrder {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Length => Self::Length,
+            Sort::Change => Self::Change,
+            Sort::Rate => Self::Rate,
+            Sort::Wait => Self::Wait,
+        }
+    }
+}
+
+/// Nothing but losses goes through the ring buffer here.
+const RING_BYTES: u32 = 64 << 10;
+
+/// Each mailbox tells its level every 100 ms: after this time all are known, and the window can begin.
+const WARM_UP: Duration = Duration::from_millis(150);
+
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let process = Process::find(&arguments.target.process)?;
+    let files = Files::new();
+    let images = images(&process, &files, |_| true)?;
+    let planned = request::mailboxes(&images).ok_or_else(|| no_probes(&process))?;
+    let features = Features::probe();
+    let request = SessionRequest {
+        mode: attach_mode(arguments.safety.attach, &features)?,
+        process_id: process.pid(),
+        namespace: namespace(&process),
+        calls_max: 0,
+        rate_max: 0,
+        duration: None,
+        ring_bytes: RING_BYTES,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
+    runtime.block_on(sample(arguments, &process, &planned, &request))
+}
+
+fn no_probes(process: &Process) -> Failure {
+    Failure::new(format!(
+        "{} ({}) has no mailbox probes, so its mailboxes cannot be seen: docs/mailbox-probes.md says how a program \
+         exports them",
+        process.comm(),
+        process.pid()
+    ))
+}
+
+async fn sample(
+    arguments: &Arguments,
+    process: &Process,
+    planned: &request::Planned,
+    request: &SessionRequest,
+) -> Result<u8, Failure> {
+    for note in planned.notes(arguments.output.verbose) {
+        eprintln!("tracer: {note}");
+    }
+    let mut session = Session::start(&planned.attach, request)?;
+    let duration = match arguments.duration {
+        None => Some(arguments.interval),
+        Some(limit) => limit.0,
+    };
+    let limits = Limits {
+        calls_max: 0,
+        rate_max: 0,
+        duration: duration.map(|duration| duration + WARM_UP),
+        max_overhead: arguments.safety.max_overhead(),
+    };
+    let mut sink = Windows::new(arguments, process.pid());
+    let reason = session::run(&mut session, process, &limits, &mut sink).await?;
+    sink.close_last(&session)?;
+    let losses = Losses::from_control(&session.counters());
+    let summary = Summary { reason, calls: 0, returns: 0, losses, overhead: session.overhead() };
+    if !sink.seen_any {
+        return Err(Failure::new(format!(
+            "{} ({}) has mailbox probes, but no mailbox showed itself: none is open, or none is used",
+            process.comm(),
+            process.pid()
+        )));
+    }
+    sink.finish(&summary)?;
+    Ok(summary.exit_code())
+}
+
+/// Cuts the session into windows and reports each.
+struct Windows<'a> {
+    arguments: &'a Arguments,
+    pid: u32,
+    clock: Clock,
+    output: Output<std::io::Stdout>,
+    armed: Instant,
+    /// The snapshot that the current window began with.
+    start: Option<(Snapshot, Instant)>,
+    seen_any: bool,
+}
+
+impl<'a> Windows<'a> {
+    fn new(arguments: &'a Arguments, pid: u32) -> Self {
+        Self {
+            arguments,
+            pid,
+            clock: session::clock(),
+            output: Output::new(std::io::stdout()),
+            armed: Instant::now(),
+            start: None,
+            seen_any: false,
+        }
+    }
+
+    /// Ends the current window if it is over, and begins the next one.
+    fn turn(&mut self, session: &Session) -> Result<(), Failure> {
+        let is_over = match &self.start {
+            None => self.armed.elapsed() >= WARM_UP,
+            Some((_, began)) => began.elapsed() >= self.arguments.interval,
+        };
+        if is_over { self.cut(session) } else { Ok(()) }
+    }
+
+    fn cut(&mut self, session: &Session) -> Result<(), Failure> {
+        let now = Instant::now();
+        let snapshot = Snapshot {
+            time_ns: monotonic_ns(),
+            epoch: session.counters().epoch,
+            mailboxes: session.mailboxes()?.into_iter().collect(),
+        };
+        session.next_epoch();
+        if let Some((start, began)) = &self.start {
+            self.seen_any |= !snapshot.mailboxes.is_empty();
+            let mut samples = snapshot.since(start, self.pid);
+            QueueOrder::from(self.arguments.sort).sort(&mut samples);
+            self.report(QueueWindow { samples, window: now.duration_since(*began) })?;
+        }
+        self.start = Some((snapshot, now));
+        Ok(())
+    }
+
+    fn report(&mut self, window: QueueWindow) -> Result<(), Failure> {
+        if window.samples.is_empty() {
+            return Ok(());
+        }
+        if self.arguments.output.json {
+            let mut moment = Moment::new(self.clock);
+            let shown = self.arguments.top.unwrap_or(usize::MAX);
+            for sample in window.samples.iter().take(shown) {
+                let line = sample.json(window.window, &mut moment);
+                self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
+            }
+        } else {
+            let text = window.text(self.arguments.top, self.arguments.output.palette());
+            self.output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
+        }
+        Ok(self.output.flush()?)
+    }
+
+    /// Reports the last window, if the session did not end with it.
+    fn close_last(&mut self, session: &Session) -> Result<(), Failure> {
+        /// A shorter rest says nothing.
+        const WORTH_REPORTING: Duration = Duration::from_millis(100);
+        let rest = self.start.as_ref().map(|(_, began)| began.elapsed());
+        match rest {
+            Some(rest) if rest >= WORTH_REPORTING => self.cut(session),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
+        let line = if self.arguments.output.json { summary.json() } else { summary.queues_text() };
+        self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
+        Ok(self.output.flush()?)
+    }
+}
+
+impl Sink for Windows<'_> {
+    fn record(&mut self, _bytes: &[u8]) {}
+
+    fn settle(&mut self, session: &Session, _now_ns: u64, _idle: bool) -> Result<(), Failure> {
+        self.turn(session)
+    }
+}
