@@ -1,28 +1,67 @@
 //! Conclusions from the tracer's JSON Lines: the fullest mailbox, the function that takes the time.
 //! Pure; knows the records of the command contract, and no name of the app's.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::Value;
+
+/// How many checks of `doctor` ended how.
+pub(super) struct Checks {
+    total: usize,
+    /// State and name of each that is not `ok`.
+    others: Vec<(String, String)>,
+}
+
+impl Checks {
+    pub(super) fn read(records: &[Value]) -> Self {
+        let mut checks = Self { total: 0, others: Vec::new() };
+        for record in of_kind(records, "check") {
+            checks.total += 1;
+            if let (Some(state), Some(name)) = (text(record, "state"), text(record, "name"))
+                && state != "ok"
+            {
+                checks.others.push((state.to_owned(), name.to_owned()));
+            }
+        }
+        checks
+    }
+}
+
+impl fmt::Display for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} checks are ok", self.total - self.others.len(), self.total)?;
+        for (index, (state, name)) in self.others.iter().enumerate() {
+            write!(f, "{} {name} ({state})", if index == 0 { "; not quite:" } else { "," })?;
+        }
+        Ok(())
+    }
+}
 
 /// A mailbox as it was last seen.
 pub(super) struct Mailbox {
     name: String,
     length: u64,
     capacity: Option<u64>,
+    wait_max_ns: Option<u64>,
 }
 
 pub(super) struct Mailboxes(BTreeMap<String, Mailbox>);
 
 impl Mailboxes {
-    /// Takes the last `queue` record of each name.
+    /// Takes the last `queue` record of each name, and the longest wait of all its records.
     pub(super) fn read(records: &[Value]) -> Self {
-        let mut mailboxes = BTreeMap::new();
+        let mut mailboxes: BTreeMap<String, Mailbox> = BTreeMap::new();
         for record in of_kind(records, "queue") {
             let (Some(name), Some(length)) = (text(record, "name"), number(record, "length")) else {
                 continue;
             };
-            let mailbox = Mailbox { name: name.to_owned(), length, capacity: number(record, "capacity") };
+            let before = mailboxes.get(name).and_then(|mailbox| mailbox.wait_max_ns);
+            let mailbox = Mailbox {
+                name: name.to_owned(),
+                length,
+                capacity: number(record, "capacity"),
+                wait_max_ns: number(record, "wait_max_ns").max(before),
+            };
             mailboxes.insert(name.to_owned(), mailbox);
         }
         Self(mailboxes)
@@ -43,11 +82,29 @@ impl Mailboxes {
     }
 }
 
+impl fmt::Display for Mailboxes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(fullest) = self.fullest() else {
+            return f.write_str("no mailbox was seen");
+        };
+        write!(f, "{fullest}")?;
+        if let Some(wait_ns) = fullest.wait_max_ns {
+            write!(f, ", and one waited {:.1} s", Duration::from_nanos(wait_ns).as_secs_f64())?;
+        }
+        let others = self.0.values().filter(|mailbox| mailbox.name != fullest.name);
+        for (index, mailbox) in others.enumerate() {
+            write!(f, "{} {} in {}", if index == 0 { ";" } else { "," }, mailbox.length, mailbox.name)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} messages wait in the mailbox of {}", self.length, self.name)?;
+        let messages = if self.length == 1 { "message waits" } else { "messages wait" };
+        write!(f, "{} {messages} in the mailbox of {}", self.length, self.name)?;
         match self.capacity {
-            Some(capacity) => write!(f, ", which holds {capacity}"),
+            Some(capacity) => write!(f, ", which has room for {capacity}"),
             None => Ok(()),
         }
     }
@@ -122,6 +179,15 @@ impl Function {
         format!("{}::*", self.module())
     }
 
+    /// `module::function`, and how long a call takes.
+    pub(super) fn name_and_mean(&self) -> String {
+        format!("{}, {:.1} ms per call", self.path, self.mean_ms())
+    }
+
+    fn mean_ms(&self) -> f64 {
+        milliseconds(self.own_ns.checked_div(u64::from(self.returns)).unwrap_or_default())
+    }
+
     /// The module's own name, which is the actor's in a service where each actor has a module.
     pub(super) fn actor(&self) -> String {
         self.module().to_owned()
@@ -136,14 +202,13 @@ impl Function {
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, returns, own_ns, share_percent } = self;
-        let mean_ms = milliseconds(own_ns.checked_div(u64::from(*returns)).unwrap_or_default());
-        write!(f, "{path} takes {mean_ms:.1} ms per call, {share_percent} % of the time of all traced functions")
+        let Self { path, share_percent, .. } = self;
+        write!(f, "{share_percent} % of the time goes to {path} itself, {:.1} ms per call", self.mean_ms())
     }
 }
 
 fn milliseconds(duration_ns: u64) -> f64 {
-    std::time::Duration::from_nanos(duration_ns).as_secs_f64() * 1e3
+    Duration::from_nanos(duration_ns).as_secs_f64() * 1e3
 }
 
 fn of_kind<'a>(records: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -167,17 +232,27 @@ mod tests {
     #[test]
     fn the_fullest_mailbox_is_judged_by_its_last_sample() {
         let mailboxes = Mailboxes::read(&[
-            json!({"kind": "queue", "name": "TreeRegistration", "length": 3, "capacity": 64}),
+            json!({"kind": "queue", "name": "TreeRegistration", "length": 3, "capacity": 64, "wait_max_ns": 650_000_000}),
             json!({"kind": "queue", "name": "AuditLog", "length": 9, "capacity": 32}),
             json!({"kind": "queue", "name": "TreeRegistration", "length": 11, "capacity": 64}),
             json!({"kind": "queue", "name": "AuditLog", "length": 0, "capacity": 32}),
             json!({"kind": "stopped", "reason": "time"}),
         ]);
         let fullest = mailboxes.fullest().unwrap().to_string();
-        assert_eq!(fullest, "11 messages wait in the mailbox of TreeRegistration, which holds 64");
+        assert_eq!(fullest, "11 messages wait in the mailbox of TreeRegistration, which has room for 64");
         let other = mailboxes.of_actor("audit_log").unwrap().to_string();
-        assert_eq!(other, "0 messages wait in the mailbox of AuditLog, which holds 32");
+        assert_eq!(other, "0 messages wait in the mailbox of AuditLog, which has room for 32");
         assert!(mailboxes.of_actor("store").is_none());
+        assert_eq!(mailboxes.to_string(), format!("{fullest}, and one waited 0.7 s; 0 in AuditLog"));
+    }
+
+    #[test]
+    fn checks_that_are_not_ok_are_named() {
+        let good = json!({"kind": "check", "name": "BTF", "state": "ok"});
+        let limited = json!({"kind": "check", "name": "debug information", "state": "limited"});
+        assert_eq!(Checks::read(std::slice::from_ref(&good)).to_string(), "1 of 1 checks are ok");
+        let text = Checks::read(&[good, limited]).to_string();
+        assert_eq!(text, "1 of 2 checks are ok; not quite: debug information (limited)");
     }
 
     #[test]
@@ -191,7 +266,7 @@ mod tests {
             json!({"kind": "return", "id": 3, "function": "app::log::waste", "duration_ns": 60_000_000}),
         ]);
         let busiest = functions.busiest().unwrap();
-        let sentence = "app::log::waste takes 70.0 ms per call, 87 % of the time of all traced functions";
+        let sentence = "87 % of the time goes to app::log::waste itself, 70.0 ms per call";
         assert_eq!(busiest.to_string(), sentence);
         assert_eq!(busiest.module_pattern(), "log::*");
         let table: Vec<_> = functions.table().collect();

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::interrupt;
 use crate::workspace;
 
 /// Time for the mailboxes to fill before anybody looks.
@@ -35,6 +36,7 @@ impl Load {
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let mut load = Self { child };
         thread::sleep(WARM_UP);
+        interrupt::check()?;
         if let Some(status) = load.child.try_wait()? {
             bail!("target-app ended before anybody looked ({status})");
         }

@@ -1,7 +1,8 @@
 //! `cargo xtask demo`: the registry app under load, and the tracer's own commands that find its bottleneck.
-//! Tells the story; every conclusion in it is drawn from the tracer's JSON by `findings`.
+//! Tells the story; every sentence in it is drawn from the tracer's JSON by `findings`.
 
 mod findings;
+mod interrupt;
 mod load;
 mod tracer;
 
@@ -10,34 +11,35 @@ use std::{process::Command, time::Instant};
 use anyhow::{Context, Result, bail};
 
 use self::{
-    findings::{Functions, Mailboxes},
+    findings::{Checks, Functions, Mailboxes},
     load::Load,
     tracer::Tracer,
 };
 use crate::{run, workspace};
 
-const CALLS_MAX: &str = "10";
 /// Enough calls to see every handler several times; each takes 80 ms at most.
-const CALLS_TO_JUDGE: &str = "30";
+const CALLS_TO_JUDGE: &str = "60";
 
 pub(crate) fn run() -> Result<()> {
     if !run::is_root() {
-        bail!("the demo attaches probes, which takes root: run `cargo xtask demo` as root");
+        bail!("the demo attaches probes, which takes root: run `sudo -E env PATH=\"$PATH\" cargo xtask demo`");
     }
     build()?;
+    interrupt::watch();
     let started = Instant::now();
+    println!("\nThe registry app starts: 8 clients register trees, each waits for its reply, then 100 ms.");
     let load = Load::start()?;
-    println!("\ntarget-app register-random-trees 8 100 runs as process {}: 8 clients, 100 ms apart", load.pid());
+    println!("It is process {}; nothing in it knows that it will be observed.", load.pid());
     let verdict = investigate(&Tracer::of(load.pid()))?;
     let farewell = load.stop()?;
-    println!("\nVerdict: {verdict}");
-    println!("The app served on and ended by itself: {farewell}");
-    println!("The whole took {:.0} s.", started.elapsed().as_secs_f64());
+    println!("\n{}", tracer::strong(&format!("Verdict: {verdict}")));
+    println!("\nThe probes are gone, and the app was asked to end: {farewell}.");
+    println!("That took {:.0} s.", started.elapsed().as_secs_f64());
     Ok(())
 }
 
 fn build() -> Result<()> {
-    println!("building target-app and the tracer");
+    println!("Building the registry app and the tracer (a few minutes the first time).");
     let mut command = Command::new(workspace::cargo());
     command.current_dir(workspace::root());
     command.args(["build", "--locked", "--release", "--package", "target-app", "--package", "tracer"]);
@@ -46,31 +48,33 @@ fn build() -> Result<()> {
 
 /// Goes from the queues to the function that keeps them from being served.
 fn investigate(tracer: &Tracer) -> Result<String> {
-    tracer.show("what the kernel, this user and the process allow", &["doctor"])?;
+    let checks = Checks::read(&tracer.show("What can be seen of it?", &["doctor"])?);
+    conclude(&checks);
 
-    tracer.show("how many messages wait in each mailbox, and how that changes within 2 s", &["queues"])?;
-    let mailboxes = Mailboxes::read(&tracer.json(&["queues"])?);
+    let mailboxes = Mailboxes::read(&tracer.show("Where do messages wait?", &["queues"])?);
     let fullest = mailboxes.fullest().context("the tracer saw no mailbox")?;
-    println!("  So: {fullest}.");
+    conclude(&mailboxes);
 
     let handlers: Vec<String> = mailboxes.names().map(|name| format!("{name}::*")).collect();
     let mut trace = vec!["trace"];
     trace.extend(handlers.iter().map(String::as_str));
-    trace.extend(["-n", CALLS_TO_JUDGE]);
-    tracer.announce("where the time of all these actors goes, by function", &trace);
-    let functions = Functions::read(&tracer.json(&trace)?);
-    for line in functions.table() {
-        println!("  {line}");
-    }
+    trace.extend(["-n", CALLS_TO_JUDGE, "--json"]);
+    tracer.announce("Where does the time of these actors go? (the durations of their functions, added up)", &trace);
+    let functions = Functions::read(&tracer.records(&trace)?);
+    functions.table().for_each(|line| println!("{line}"));
     let handler = functions.busiest().context("no call of an actor was seen")?;
-    println!("  So: {handler}.");
+    conclude(handler);
 
     let neighbours = handler.module_pattern();
-    let inside = ["trace", neighbours.as_str(), "-n", CALLS_MAX];
-    tracer.show("what happens inside its module: calls, arguments, durations", &inside)?;
-    let functions = Functions::read(&tracer.json(&inside)?);
-    let busiest = functions.busiest().context("no call inside the module was seen")?;
+    let inside = Functions::read(&tracer.show("What does it do all that time?", &["trace", &neighbours])?);
+    let busiest = inside.busiest().context("no call inside the module was seen")?;
+    conclude(busiest);
+
     let own = mailboxes.of_actor(&handler.actor());
     let contrast = own.map_or_else(String::new, |mailbox| format!(", while {mailbox}"));
-    Ok(format!("{fullest}{contrast}; {busiest}."))
+    Ok(format!("{fullest}{contrast}. The time goes to {}.", busiest.name_and_mean()))
+}
+
+fn conclude(finding: &impl std::fmt::Display) {
+    println!("{}", tracer::strong(&format!("=> {finding}.")));
 }
