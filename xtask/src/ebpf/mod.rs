@@ -39,11 +39,6 @@ impl Arguments {
     pub(crate) fn check() -> Self {
         Self { with: None, check: true, rebuild: false }
     }
-
-    /// As `--check --rebuild`.
-    pub(crate) fn rebuild() -> Self {
-        Self { rebuild: true, ..Self::check() }
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -58,10 +53,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     // Also after a failed check, so that what was committed can be compared with what should have been.
     if arguments.rebuild {
-        let fresh = build_into(&fresh_object(), arguments.with)?;
-        report_difference(&Record::read(&committed_object())?, &fresh);
+        build_fresh(arguments.with)?;
     }
     committed
+}
+
+/// Builds [`fresh_object`], and says how it compares with the committed one.
+pub(crate) fn build_fresh(way: Option<Way>) -> Result<()> {
+    let fresh = build_into(&fresh_object(), way)?;
+    report_difference(&Record::read(&committed_object())?, &fresh);
+    Ok(())
 }
 
 /// The object that the tracer embeds.

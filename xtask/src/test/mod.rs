@@ -15,7 +15,7 @@ use crate::{ebpf, run, tidy, workspace};
 /// What `cargo xtask test` is asked to do.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Also build the BPF object from source, run the end-to-end tests against that one too, and install the tracer
+    /// Also build the BPF object from source, test with that one, and install the tracer
     #[arg(long)]
     fresh: bool,
 }
@@ -36,24 +36,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     });
     steps.run("BPF object", || ebpf::run(&ebpf::Arguments::check()));
     steps.run("tools", tools::install_missing);
+    let object = if arguments.fresh { from_source(&mut steps) } else { Object::Committed };
     steps.run("unit tests: target-app, tracer-ebpf, xtask", || {
-        run::checked(&mut tests(["--workspace", "--exclude", "tracer"]))
+        run::checked(&mut tests(["--workspace", "--exclude", "tracer"], object))
     });
-    tracer_units(&mut steps);
-    steps.run("doc tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--doc"])));
-    if arguments.fresh {
-        steps.run("BPF object from source", || ebpf::run(&ebpf::Arguments::rebuild()));
-    }
-    end_to_end(&mut steps, arguments.fresh);
+    tracer_units(&mut steps, object);
+    steps.run("doc tests: tracer", || run::checked(&mut tests(["--package", "tracer", "--doc"], object)));
+    end_to_end(&mut steps, object);
     if arguments.fresh {
         steps.run("installed binary", install::check);
     }
     steps.finish()
 }
 
+/// The BPF object that the tested tracer embeds.
+#[derive(Clone, Copy)]
+enum Object {
+    Committed,
+    FromSource,
+}
+
+/// Builds the BPF object; where that fails, which is one failed step, the committed one is tested.
+fn from_source(steps: &mut Steps) -> Object {
+    let mut is_built = false;
+    steps.run("BPF object from source", || {
+        ebpf::build_fresh(None)?;
+        is_built = true;
+        Ok(())
+    });
+    if is_built { Object::FromSource } else { Object::Committed }
+}
+
 /// Those of the stage `kernel` load programs, so they need root as well.
-fn tracer_units(steps: &mut Steps) {
-    let mut command = tests(["--package", "tracer", "--lib", "--bins"]);
+fn tracer_units(steps: &mut Steps, object: Object) {
+    let mut command = tests(["--package", "tracer", "--lib", "--bins"], object);
     if !run::is_root() {
         command.args(["--", "--skip", "kernel::"]);
         steps.left_out("unit tests: tracer, kernel", NEEDS_ROOT);
@@ -62,7 +78,7 @@ fn tracer_units(steps: &mut Steps) {
 }
 
 /// The tests in tracer/tests: real binaries, a real kernel, one test at a time.
-fn end_to_end(steps: &mut Steps, fresh: bool) {
+fn end_to_end(steps: &mut Steps, object: Object) {
     if !has_end_to_end_tests() {
         return;
     }
@@ -73,18 +89,10 @@ fn end_to_end(steps: &mut Steps, fresh: bool) {
     steps.run("release build: target-app", || {
         run::checked(&mut cargo(["build", "--locked", "--release", "--package", "target-app"]))
     });
-    let command = || {
-        let mut command = tests(["--package", "tracer", "--test", "*"]);
-        // They watch the same kernel and share two cores: side by side they would disturb each other's timing.
-        command.args(["--", "--test-threads=1"]);
-        command
-    };
-    steps.run("end-to-end tests", || run::checked(&mut command()));
-    if fresh {
-        steps.run("end-to-end tests with the BPF object from source", || {
-            run::checked(command().env("TRACER_BPF_OBJECT", ebpf::fresh_object()))
-        });
-    }
+    let mut command = tests(["--package", "tracer", "--test", "*"], object);
+    // They watch the same kernel and share two cores: side by side they would disturb each other's timing.
+    command.args(["--", "--test-threads=1"]);
+    steps.run("end-to-end tests", || run::checked(&mut command));
 }
 
 fn has_end_to_end_tests() -> bool {
@@ -104,9 +112,13 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
-fn tests<const N: usize>(arguments: [&str; N]) -> Command {
+fn tests<const N: usize>(arguments: [&str; N], object: Object) -> Command {
     let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
     // A snapshot that differs fails its test; it leaves no file behind.
     command.args(arguments).env("INSTA_UPDATE", "no");
+    match object {
+        Object::Committed => command.env_remove("TRACER_BPF_OBJECT"),
+        Object::FromSource => command.env("TRACER_BPF_OBJECT", ebpf::fresh_object()),
+    };
     command
 }
