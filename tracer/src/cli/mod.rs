@@ -1,8 +1,11 @@
 //! The commands: one file each, from arguments through the pipeline to the report.
 //! No analysis and no kernel call of its own.
 
+mod doctor;
 mod exit;
 mod interrupt;
+mod list;
+mod listing;
 mod options;
 mod queues;
 mod session;
@@ -38,6 +41,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 done but events were lost, 4 ended by a
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Doctor(doctor::Arguments),
+    List(list::Arguments),
     Trace(trace::Arguments),
     Queues(queues::Arguments),
 }
@@ -48,6 +53,8 @@ enum Command {
 /// A [`Failure`] holds the sentence for standard error and the exit code.
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
     }

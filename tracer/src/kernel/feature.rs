@@ -20,6 +20,27 @@ impl Features {
     }
 }
 
+/// Whether sites can be attached one by one (`CONFIG_UPROBE_EVENTS`), the way without multi links.
+pub fn has_uprobe_events() -> bool {
+    std::path::Path::new("/sys/bus/event_source/devices/uprobe/type").exists()
+}
+
+/// Whether a ring buffer can be created; `None` if that could not be tried.
+pub fn has_ring_buffer() -> Option<bool> {
+    aya::sys::is_map_supported(aya::maps::MapType::RingBuf).ok()
+}
+
+/// Whether the kernel describes its own structures.
+pub fn has_type_information() -> bool {
+    std::path::Path::new("/sys/kernel/btf/vmlinux").exists()
+}
+
+/// Whether BPF programs are compiled to machine code; `None` if the setting cannot be read.
+pub fn jit() -> Option<bool> {
+    let setting = std::fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()?;
+    Some(setting.trim() != "0")
+}
+
 /// `6.18.44-…`, as `uname -r` says it.
 pub fn kernel_release() -> String {
     // SAFETY: utsname is plain bytes, for which zeroes are valid.

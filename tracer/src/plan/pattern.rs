@@ -90,8 +90,8 @@ impl Pattern {
         Ok(Pattern { kind: Kind::Globs(globs), names_closures: names_closures(text) })
     }
 
-    /// Every function, for an object that was chosen by name.
-    pub(super) fn all() -> Self {
+    /// Every function but closures, for an object that was chosen by name.
+    pub fn all() -> Self {
         Pattern { kind: Kind::All, names_closures: false }
     }
 

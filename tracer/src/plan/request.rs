@@ -68,9 +68,9 @@ impl fmt::Display for NothingFound {
                 .write_str(": the program is stripped; install its debug symbols, or trace USDT probes or addresses");
         }
         if self.nearest.is_empty() {
-            return f.write_str(": no function has a similar name; `tracer list` shows what there is");
+            return f.write_str(": no name is similar; `tracer list` shows what there is");
         }
-        write!(f, "; similar names: {}", self.nearest.join(", "))
+        write!(f, "; there is {}", self.nearest.join(", "))
     }
 }
 
@@ -193,8 +193,8 @@ fn usdt_sites(
     found
 }
 
-/// Looks for what the user may have meant: names close by, and functions that are only inlined.
-fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFound {
+/// Looks for what the user may have meant: names close by, functions that are only inlined, other USDT probes.
+pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFound {
     let mut nothing = NothingFound {
         probe: probe.text.clone(),
         nearest: Vec::new(),
@@ -202,7 +202,20 @@ fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFound 
         refused: Vec::new(),
         is_stripped: false,
     };
-    let Place::Function { object, pattern } = &probe.place else { return nothing };
+    let (object, pattern) = match &probe.place {
+        Place::Function { object, pattern } => (object, pattern),
+        Place::Usdt { .. } => {
+            let probes = images.iter().flat_map(|image| image.usdt_probes().unwrap_or_default());
+            let mut names: Vec<String> =
+                probes.map(|probe| format!("usdt:{}:{}", probe.provider, probe.name)).collect();
+            names.sort();
+            names.dedup();
+            names.truncate(NAMES_MAX);
+            nothing.nearest = names;
+            return nothing;
+        }
+        Place::Address { .. } => return nothing,
+    };
     let searched =
         images.iter().filter(|image| object.as_ref().map_or(image.is_executable, |object| is_in(image, object)));
     for image in searched {

@@ -60,7 +60,7 @@ pub fn functions(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
 }
 
 /// Whether the pattern means the symbol's function, an async body by the name of its function included.
-fn may_match(pattern: &Pattern, path: &str, closures: bool) -> bool {
+pub fn may_match(pattern: &Pattern, path: &str, closures: bool) -> bool {
     pattern.matches(path, closures)
         || (path.ends_with(CLOSURE_SEGMENT) && pattern.matches(FunctionName { path, is_async_body: true }, closures))
 }
@@ -119,7 +119,8 @@ fn by_debug_info(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
         .collect()
 }
 
-fn is_wanted(kind: FunctionKind, closures: bool) -> bool {
+/// Whether `trace` shows functions of this kind.
+pub fn is_wanted(kind: FunctionKind, closures: bool) -> bool {
     match kind {
         FunctionKind::Plain | FunctionKind::AsyncFn => true,
         FunctionKind::AsyncConstructor => false,

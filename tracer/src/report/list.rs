@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::color::{Paint, Palette, printable};
+use super::type_name::short;
 use super::units;
 
 /// One function, all its copies together.
@@ -56,23 +57,55 @@ pub struct UsdtArgument {
 pub struct Listing {
     pub functions: Vec<ListedFunction>,
     pub usdt: Vec<ListedUsdt>,
+    /// Found as well, and left out by a limit.
+    pub hidden: usize,
+    /// Functions that exist only inlined, and are not listed because nobody asked for them.
+    pub hidden_inlined: usize,
 }
 
 impl Listing {
-    /// One line each, and a line of totals at the end.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.usdt.is_empty()
+    }
+
+    /// Keeps the first `limit` functions and the first `limit` probes.
+    pub fn shorten(&mut self, limit: usize) {
+        self.hidden = self.functions.len().saturating_sub(limit) + self.usdt.len().saturating_sub(limit);
+        self.functions.truncate(limit);
+        self.usdt.truncate(limit);
+    }
+
+    /// One line each, with the object in front if there are several, and a line of totals at the end.
     pub fn text(&self, palette: Palette) -> String {
         let mut out = String::new();
+        let mut objects = self.functions.iter().map(|function| &function.object);
+        let first = objects.next();
+        let several = objects.any(|object| Some(object) != first);
         for function in &self.functions {
+            if several {
+                palette.paint(&mut out, Paint::Dim, &printable(&format!("{}!", function.object)));
+            }
             function.text(&mut out, palette);
         }
+        let mut objects = self.usdt.iter().map(|usdt| &usdt.object);
+        let first = objects.next();
+        let several = objects.any(|object| Some(object) != first);
         for usdt in &self.usdt {
-            usdt.text(&mut out, palette);
+            usdt.text(&mut out, palette, several);
         }
         let inlined = self.functions.iter().filter(|function| function.copies == 0).count() as u64;
-        let note = if inlined == 0 { String::new() } else { format!(" ({} inlined only)", units::count(inlined)) };
+        let note = match (inlined, self.hidden_inlined as u64) {
+            (0, 0) => String::new(),
+            (0, hidden) => format!(" (a pattern also shows {} that are inlined everywhere)", units::count(hidden)),
+            (inlined, _) => format!(" ({} inlined only)", units::count(inlined)),
+        };
         let functions = units::counted(self.functions.len() as u64, "function");
         let probes = units::counted(self.usdt.len() as u64, "USDT probe");
-        palette.paint(&mut out, Paint::Dim, &format!("{functions}{note}, {probes}"));
+        let hidden = match self.hidden {
+            0 => String::new(),
+            hidden => format!(", {} more not shown", units::count(hidden as u64)),
+        };
+        palette.paint(&mut out, Paint::Dim, &format!("{functions}{note}, {probes}{hidden}"));
         out.push('\n');
         out
     }
@@ -96,10 +129,10 @@ impl ListedFunction {
         palette.paint(out, paint, &printable(&self.name));
         if let Some(signature) = &self.signature {
             let parameters: Vec<String> =
-                signature.parameters.iter().map(|(name, type_name)| format!("{name}: {type_name}")).collect();
+                signature.parameters.iter().map(|(name, type_name)| format!("{name}: {}", short(type_name))).collect();
             out.push_str(&printable(&format!("({})", parameters.join(", "))));
             if let Some(result) = &signature.result {
-                out.push_str(&printable(&format!(" -> {result}")));
+                out.push_str(&printable(&format!(" -> {}", short(result))));
             }
         }
         let note = match (self.copies, self.inlined_copies) {
@@ -138,7 +171,7 @@ impl ListedFunction {
 }
 
 impl ListedUsdt {
-    fn text(&self, out: &mut String, palette: Palette) {
+    fn text(&self, out: &mut String, palette: Palette, with_object: bool) {
         palette.paint(out, Paint::Dim, "usdt:");
         palette.paint(out, Paint::Strong, &printable(&format!("{}:{}", self.provider, self.name)));
         let arguments: Vec<String> = self
@@ -150,7 +183,8 @@ impl ListedUsdt {
         out.push_str(&printable(&format!("({})", arguments.join(", "))));
         let sites = units::counted(self.sites.into(), "site");
         let semaphore = if self.has_semaphore { ", semaphore" } else { "" };
-        palette.paint(out, Paint::Dim, &format!("  [{sites}{semaphore}]"));
+        let object = if with_object { format!(", in {}", printable(&self.object)) } else { String::new() };
+        palette.paint(out, Paint::Dim, &format!("  [{sites}{semaphore}{object}]"));
         out.push('\n');
     }
 
@@ -209,6 +243,8 @@ mod tests {
                 sites: 2,
                 has_semaphore: true,
             }],
+            hidden: 0,
+            hidden_inlined: 0,
         }
     }
 

@@ -14,4 +14,5 @@ pub mod summary;
 mod table;
 pub mod text;
 pub mod trace;
+mod type_name;
 pub mod units;

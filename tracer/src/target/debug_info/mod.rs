@@ -4,6 +4,7 @@
 mod error;
 mod function;
 mod index;
+mod interface;
 mod location;
 mod name;
 mod scan;
@@ -25,6 +26,7 @@ use gimli::DwarfSections;
 
 pub use error::DebugInfoError;
 pub use function::{DieId, Function, FunctionKind, InlinedCopy, Language, SourceLine};
+pub use interface::Interface;
 pub use signature::{EntryLocation, Parameter, Poll, Signature};
 pub use type_loader::LoadedTypes;
 

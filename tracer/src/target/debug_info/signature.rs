@@ -118,7 +118,7 @@ impl View<'_> {
 }
 
 /// A function's entry and the entries that it completes.
-fn chain<'a>(view: &View<'a>, at: Position, die: Die<'a>) -> Vec<(Position, Die<'a>)> {
+pub(super) fn chain<'a>(view: &View<'a>, at: Position, die: Die<'a>) -> Vec<(Position, Die<'a>)> {
     let mut chain = vec![(at, die)];
     while let Some((at, die)) = chain.last()
         && chain.len() < ORIGINS_MAX
@@ -134,18 +134,18 @@ fn chain<'a>(view: &View<'a>, at: Position, die: Die<'a>) -> Vec<(Position, Die<
 }
 
 /// The first value of an attribute along a chain of entries.
-fn attribute<'a>(chain: &[(Position, Die<'a>)], name: gimli::DwAt) -> Option<(Position, Attribute<'a>)> {
+pub(super) fn attribute<'a>(chain: &[(Position, Die<'a>)], name: gimli::DwAt) -> Option<(Position, Attribute<'a>)> {
     chain.iter().find_map(|(at, die)| Some((*at, die.attr_value(name)?)))
 }
 
 #[derive(Default)]
-struct Children<'a> {
-    parameters: Vec<(Position, Die<'a>)>,
+pub(super) struct Children<'a> {
+    pub(super) parameters: Vec<(Position, Die<'a>)>,
     is_variadic: bool,
 }
 
 /// The parameters among a function's direct children.
-fn children<'a>(view: &View<'a>, at: Position) -> gimli::Result<Children<'a>> {
+pub(super) fn children<'a>(view: &View<'a>, at: Position) -> gimli::Result<Children<'a>> {
     let mut found = Children::default();
     let Some(unit) = view.unit(at.unit) else { return Ok(found) };
     let mut entries = unit.entries_raw(Some(gimli::UnitOffset(at.offset)))?;

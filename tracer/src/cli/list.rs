@@ -1,0 +1,100 @@
+//! `tracer list`: the functions and USDT probes of a process or of a file, as `trace` takes them.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::exit::{DONE, Failure};
+use super::listing;
+use super::options::OutputOptions;
+use super::target::images;
+use crate::plan::probe::Probe;
+use crate::plan::request;
+use crate::report::output::Output;
+use crate::target::files::Files;
+use crate::target::image::Image;
+use crate::target::process::Process;
+
+const USAGE: &str = "tracer list [OPTIONS] -p <PID|NAME> [PATTERN]\n       tracer list [OPTIONS] <FILE> [PATTERN]";
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer list -p myapp                         all functions and USDT probes of the executable
+  tracer list -p myapp 'store::*'              the functions of a module
+  tracer list ./target/release/myapp 'Store'   a program that does not run
+  tracer list -p myapp 'libc.so.6!mall*'       a library's functions
+  tracer list -p postgres 'usdt:*:query*'      USDT probes with their arguments
+
+Each line is one function, with its signature if there is debug information. Copies (of generic functions, of
+functions compiled into several crates) are counted; a function marked `inlined only` has no entry to probe.
+Privilege is needed only for other users' processes. Nothing found: exit code 1.";
+
+/// List functions with their signatures, and USDT probes with their arguments
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
+pub struct Arguments {
+    /// The process to look into: its pid, or its name if only one process has it
+    #[arg(short, long = "pid", value_name = "PID|NAME")]
+    process: Option<String>,
+    /// The file to look into, if no process is given; then what to list: the patterns of `tracer trace`, or all
+    #[arg(value_name = "FILE|PATTERN", num_args = 0..=2)]
+    words: Vec<String>,
+    /// Show at most N functions and N probes; 0 shows all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 0)]
+    limit: usize,
+    /// List closures too
+    #[arg(long)]
+    closures: bool,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// What is looked into.
+enum Source<'a> {
+    Process(&'a str),
+    File(&'a str),
+}
+
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let (source, pattern) = source(arguments)?;
+    let probe = pattern.map(|pattern| Probe::parse(pattern)).transpose()?;
+    let files = Files::new();
+    let images = match source {
+        Source::File(path) => vec![Image::of_file(Path::new(path), &files)?],
+        Source::Process(name) => {
+            let process = Process::find(name)?;
+            let probes = probe.as_slice();
+            images(&process, &files, |path| request::needs_object(probes, path))?
+        }
+    };
+    let mut listing = listing::gather(&images, probe.as_ref(), arguments.closures);
+    if let Some(probe) = &probe
+        && listing.is_empty()
+    {
+        return Err(Failure::new(request::nothing(&images, probe, arguments.closures).to_string()));
+    }
+    for note in listing::notes(&images) {
+        eprintln!("tracer: {note}");
+    }
+    listing.shorten(if arguments.limit == 0 { usize::MAX } else { arguments.limit });
+    let text = if arguments.output.json { listing.json() } else { listing.text(arguments.output.palette()) };
+    let mut output = Output::new(std::io::stdout());
+    if let Some(lines) = text.strip_suffix('\n') {
+        output.line(|bytes| bytes.extend_from_slice(lines.as_bytes()))?;
+    }
+    output.flush()?;
+    Ok(DONE)
+}
+
+fn source(arguments: &Arguments) -> Result<(Source<'_>, Option<&String>), Failure> {
+    match (&arguments.process, arguments.words.as_slice()) {
+        (Some(process), []) => Ok((Source::Process(process), None)),
+        (Some(process), [pattern]) => Ok((Source::Process(process), Some(pattern))),
+        (Some(_), [_, extra, ..]) => {
+            Err(Failure::usage(format!("with -p there is one pattern at most: {extra:?} is one too many")))
+        }
+        (None, [file]) => Ok((Source::File(file), None)),
+        (None, [file, pattern, ..]) => Ok((Source::File(file), Some(pattern))),
+        (None, []) => Err(Failure::usage("name a process with -p, or give the path of a program")),
+    }
+}
