@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::exit::Failure;
+use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, namespace};
@@ -123,6 +124,7 @@ async fn sample(
     for note in planned.notes(arguments.output.verbose) {
         eprintln!("tracer: {note}");
     }
+    let mut interrupt = Interrupt::new()?;
     let mut session = Session::start(&planned.attach, request)?;
     let duration = match arguments.duration {
         None => Some(arguments.interval),
@@ -135,7 +137,7 @@ async fn sample(
         max_overhead: arguments.safety.max_overhead(),
     };
     let mut sink = Windows::new(arguments, process.pid());
-    let reason = session::run(&mut session, process, &limits, &mut sink).await?;
+    let reason = session::run(&mut session, process, &limits, &mut interrupt, &mut sink).await?;
     sink.close_last(&session)?;
     let losses = Losses::from_control(&session.counters());
     let summary = Summary { reason, calls: 0, returns: 0, losses, overhead: session.overhead() };

@@ -43,13 +43,14 @@ pub trait Sink {
 }
 
 /// Runs until a limit, a signal or the target's end; the session is detached afterwards, and its records are drained.
+/// `interrupt` has listened since before the session was armed, so that no signal finds it unprepared.
 pub async fn run(
     session: &mut Session,
     process: &Process,
     limits: &Limits,
+    interrupt: &mut Interrupt,
     sink: &mut impl Sink,
 ) -> Result<StopReason, Failure> {
-    let mut interrupt = Interrupt::new()?;
     // SAFETY: the process owns its descriptor and outlives this function.
     let exit = unsafe { AsyncFd::register_with_interest(process.descriptor(), Interest::READABLE) }
         .map_err(|error| Failure::new(format!("cannot wait for the target's end: {}", std::io::Error::from(error))))?;

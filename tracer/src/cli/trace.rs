@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::exit::{DONE, Failure};
+use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, namespace};
@@ -146,12 +147,13 @@ async fn trace_process(
     limits: value::Limits,
 ) -> Result<u8, Failure> {
     let clock = session::clock();
+    let mut interrupt = Interrupt::new()?;
     let mut session = Session::start(&planned.attach, request)?;
     for point in session.refused() {
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
         eprintln!("tracer: left out: the kernel refuses the site {} of {name}", point.offset);
     }
-    if !arguments.output.json {
+    if !arguments.output.json || arguments.output.verbose {
         eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
     }
     let output = Output::new(std::io::stdout());
@@ -167,7 +169,7 @@ async fn trace_process(
         duration: arguments.duration.0,
         max_overhead: arguments.safety.max_overhead(),
     };
-    let reason = session::run(&mut session, process, &session_limits, &mut sink).await?;
+    let reason = session::run(&mut session, process, &session_limits, &mut interrupt, &mut sink).await?;
     let TraceSink { mut stream, mut report } = sink;
     stream.finish(monotonic_ns(), |event| report.event(&event))?;
     let summary = Summary {
