@@ -216,11 +216,15 @@ impl Decoder<'_> {
         style: StructStyle,
         depth: Depth,
     ) -> Result<Value, Missing> {
+        let name = &self.types.get(ty).name;
+        // Markers and allocators: nobody looks for them in a library's type.
+        let is_hidden = |field: &Field| name::is_library(name) && self.types.get(field.ty).size_bytes == 0;
+        let fields: Vec<_> = fields.iter().filter(|field| !is_hidden(field)).collect();
         let values: Vec<_> = fields.iter().map(|field| self.field(field, source, depth)).collect();
         if let Some(reason) = Value::common_reason(&values) {
             return Err(reason);
         }
-        let name = name::of_struct(&self.types.get(ty).name);
+        let name = name::of_struct(name);
         Ok(match style {
             StructStyle::Tuple => Value::Tuple(values),
             StructStyle::TupleStruct => Value::TupleStruct { name, fields: values },
@@ -274,8 +278,8 @@ fn payload(variant: &Variant, values: Vec<Value>) -> Payload {
     }
 }
 
-fn named(fields: &[Field], values: Vec<Value>) -> Vec<(String, Value)> {
-    fields.iter().map(|field| field.name.clone()).zip(values).collect()
+fn named<'f>(fields: impl IntoIterator<Item = &'f Field>, values: Vec<Value>) -> Vec<(String, Value)> {
+    fields.into_iter().map(|field| field.name.clone()).zip(values).collect()
 }
 
 /// The only thing in a variant.

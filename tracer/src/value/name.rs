@@ -33,6 +33,60 @@ pub(crate) fn base(name: &str) -> &str {
     }
 }
 
+/// What a pointer type's name says it points to: `&mut [u8]` → `[u8]`, `alloc::boxed::Box<str, A>` → `str`.
+pub(crate) fn behind_pointer(name: &str) -> Option<&str> {
+    match name.strip_prefix("alloc::boxed::Box<") {
+        Some(arguments) => Some(first_argument(arguments)),
+        None => ["&mut ", "&", "*const ", "*mut "].iter().find_map(|mark| name.strip_prefix(mark)),
+    }
+}
+
+/// The type that `Rc` and `Arc` keep behind their counters: `alloc::rc::RcInner<str>` → `str`.
+pub(crate) fn counted(name: &str) -> Option<&str> {
+    const INNER: [&str; 3] = ["alloc::rc::RcInner<", "alloc::rc::RcBox<", "alloc::sync::ArcInner<"];
+    INNER.iter().find_map(|inner| name.strip_prefix(inner)).map(first_argument)
+}
+
+/// The first of generic arguments, up to the comma or bracket that ends it.
+fn first_argument(arguments: &str) -> &str {
+    let mut open = 0_u32;
+    let end = arguments.find(|character| {
+        match character {
+            '<' | '(' | '[' => open += 1,
+            ',' | '>' | ')' | ']' if open == 0 => return true,
+            '>' | ')' | ']' => open -= 1,
+            _ => {}
+        }
+        false
+    });
+    end.and_then(|end| arguments.get(..end)).unwrap_or(arguments)
+}
+
+/// A type without known size whose bytes are text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextKind {
+    Str,
+    /// Bytes that need not be UTF-8.
+    Os,
+    /// With a NUL that the length counts.
+    CStr,
+}
+
+/// Which text the type of that name is.
+pub(crate) fn text(name: &str) -> Option<TextKind> {
+    match name {
+        "str" => Some(TextKind::Str),
+        "std::path::Path" | "std::ffi::os_str::OsStr" => Some(TextKind::Os),
+        "core::ffi::c_str::CStr" => Some(TextKind::CStr),
+        _ => None,
+    }
+}
+
+/// Whether the type belongs to the language's libraries: its fields of no size are its own business.
+pub(crate) fn is_library(name: &str) -> bool {
+    ["core::", "alloc::", "std::", "hashbrown::"].iter().any(|library| name.starts_with(library))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +98,10 @@ mod tests {
         assert_eq!(without_modules("(u8, std::path::PathBuf)"), "(u8, PathBuf)");
         assert_eq!(without_modules("u64"), "u64");
         assert_eq!(of_struct("alloc::vec::Vec<a::B, c::D>"), "Vec");
+        assert_eq!(behind_pointer("alloc::boxed::Box<[(u8, a::B<c>)], alloc::alloc::Global>"), Some("[(u8, a::B<c>)]"));
+        assert_eq!(behind_pointer("*mut str"), Some("str"));
+        assert_eq!(behind_pointer("u8"), None);
+        assert_eq!(counted("alloc::sync::ArcInner<std::path::Path>"), Some("std::path::Path"));
         assert_eq!(of_struct("std::vector<int, std::allocator<int> >"), "vector");
     }
 }

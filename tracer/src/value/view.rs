@@ -2,7 +2,7 @@
 //! library types by name; the capture plan and the decoder both follow it, so that they agree.
 
 use super::layout::{Enum, Field, PointerKind, Shape, StructStyle, Type, TypeId, Types};
-use super::name;
+use super::name::{self, TextKind};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum View<'t> {
@@ -122,13 +122,16 @@ fn pointer(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'st
 /// `&str`, `&[T]`, and the other pointers that carry a length. A raw one is shown as its content too:
 /// `Box<[T]>`, `Rc<str>` and `Arc<str>` hold theirs behind one.
 fn slice(ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
-    let target = ty.name.trim_start_matches("&mut ").trim_start_matches(['&', '*']);
-    let target = target.trim_start_matches("const ").trim_start_matches("mut ");
-    match target {
-        _ if is_str => View::Text(stretch),
-        "std::path::Path" | "std::ffi::os_str::OsStr" => View::Text(stretch),
-        "core::ffi::c_str::CStr" => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
-        _ => View::Sequence { stretch, element },
+    let behind = name::behind_pointer(&ty.name).unwrap_or(&ty.name);
+    let (content, stretch) = match name::counted(behind) {
+        Some(content) => (content, Stretch { data_offset: REFERENCE_COUNTS_BYTES, ..stretch }),
+        None => (behind, stretch),
+    };
+    match name::text(content) {
+        Some(TextKind::CStr) => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
+        Some(_) => View::Text(stretch),
+        None if is_str => View::Text(stretch),
+        None => View::Sequence { stretch, element },
     }
 }
 
@@ -144,11 +147,28 @@ fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
             let (_, element) = parameters.iter().find(|(name, _)| name == "T")?;
             Some(View::Sequence { stretch: vec_stretch(types, fields)?, element: *element })
         }
+        "alloc::ffi::c_str::CString" => c_string_owned(types, fields),
+        "bytes::bytes::Bytes" | "bytes::bytes_mut::BytesMut" => bytes(types, fields),
         "alloc::boxed::Box" => boxed(types, fields),
         "alloc::rc::Rc" | "alloc::sync::Arc" => shared(types, fields, parameters),
         "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" => only_scalar(types, fields),
+        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" => only_scalar(types, fields),
+        path if path.starts_with("core::num::niche_types::") => only_scalar(types, fields),
+        "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
+        "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),
         path if path.starts_with("core::sync::atomic::Atomic") => only_scalar(types, fields),
-        "std::__cxx11::basic_string" | "std::basic_string" => cpp_string(types, ty, fields),
+        "core::cell::UnsafeCell" | "core::mem::maybe_dangling::MaybeDangling" => match fields.as_slice() {
+            [Field { offset, ty, bits: None, .. }] => Some(View::Transparent { offset: *offset, ty: *ty }),
+            _ => None,
+        },
+        "core::cell::RefCell" => only(fields, "value"),
+        "std::sync::poison::mutex::Mutex" | "std::sync::mutex::Mutex" | "lock_api::mutex::Mutex" => {
+            only(fields, "data")
+        }
+        "std::sync::poison::rwlock::RwLock" | "std::sync::rwlock::RwLock" | "lock_api::rwlock::RwLock" => {
+            only(fields, "data")
+        }
+        _ if field(fields, "_M_dataplus").is_some() => cpp_string(types, ty, fields),
         _ => None,
     }
 }
@@ -172,6 +192,30 @@ fn vec_stretch(types: &Types, fields: &[Field]) -> Option<Stretch> {
         let inner = vec_stretch(types, fields)?;
         Some(Stretch::new(field.offset + inner.pointer_offset, field.offset + inner.length_offset))
     })
+}
+
+/// What `{:?}` shows of a lock or cell: the content, not the state of the lock.
+fn only<'t>(fields: &'t [Field], name: &str) -> Option<View<'t>> {
+    field(fields, name).map(|field| View::Fields { fields: std::slice::from_ref(field), style: StructStyle::Named })
+}
+
+/// A `CString` is a `Box<[u8]>` that ends with a NUL.
+fn c_string_owned(types: &Types, fields: &[Field]) -> Option<View<'static>> {
+    let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
+    match types.get(pointer).shape {
+        Shape::Slice { pointer_offset, length_offset, .. } => {
+            let stretch = Stretch::new(offset + pointer_offset, offset + length_offset);
+            Some(View::Text(Stretch { terminator_bytes: 1, ..stretch }))
+        }
+        _ => None,
+    }
+}
+
+/// The bytes crate's buffers: `{:?}` prints them as text.
+fn bytes(types: &Types, fields: &[Field]) -> Option<View<'static>> {
+    let (pointer_offset, _) = first(types, field(fields, "ptr")?, is_thin_pointer, 0)?;
+    let (length_offset, _) = first(types, field(fields, "len")?, is_word, 0)?;
+    Some(View::Text(Stretch::new(pointer_offset, length_offset)))
 }
 
 /// A `Box` that DWARF gives as a struct.
@@ -200,14 +244,18 @@ fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(String, Type
                 data_offset: REFERENCE_COUNTS_BYTES,
                 ..Stretch::new(offset + pointer_offset, offset + length_offset)
             };
-            let content = parameters.iter().find(|(name, _)| name == "T").map(|(_, ty)| types.get(*ty));
-            match content {
-                _ if *is_str => Some(View::Text(stretch)),
-                Some(content) if content.name == "str" => Some(View::Text(stretch)),
-                Some(content) if content.name.starts_with('[') && types.get(*element).size_bytes <= 8 => {
+            let of_pointer = name::behind_pointer(&types.get(pointer).name).and_then(name::counted);
+            let parameter = || parameters.iter().find(|(name, _)| name == "T").map(|(_, ty)| &*types.get(*ty).name);
+            let content = of_pointer.or_else(parameter);
+            match content.and_then(name::text) {
+                Some(TextKind::CStr) => Some(View::Text(Stretch { terminator_bytes: 1, ..stretch })),
+                Some(_) => Some(View::Text(stretch)),
+                None if *is_str => Some(View::Text(stretch)),
+                // Elements that are aligned to more than two words begin later.
+                None if content?.starts_with('[') && types.get(*element).size_bytes <= 8 => {
                     Some(View::Sequence { stretch, element: *element })
                 }
-                _ => Some(View::Raw),
+                None => Some(View::Raw),
             }
         }
         _ => None,

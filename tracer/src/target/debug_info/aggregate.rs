@@ -8,6 +8,7 @@ use super::type_name::target;
 use super::unit::{Attribute, Die, Position};
 use super::variant;
 use crate::value::layout::{Field, Shape, StructStyle, Type, TypeId};
+use crate::value::name::{self, TextKind};
 
 /// Reads a struct, class or union.
 pub(super) fn read<'a>(
@@ -148,12 +149,13 @@ fn parameters<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, children: &[Die
     parameters
 }
 
-/// `&[T]`, `&str`, `Box<[T]>`, `*const str`: the pointer to the first element and the number of elements.
+/// `&[T]`, `&str`, `Box<[T]>`, `*const str`, `&Path`, `*const RcInner<str>`: the pointer to the content, behind
+/// counters in the last case, and the number of elements.
 fn slice<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, name: &str, children: &[Die<'a>]) -> Option<Shape> {
-    const MARKS: [&str; 5] = ["&mut ", "&", "*const ", "*mut ", "alloc::boxed::Box<"];
-    let behind = MARKS.iter().find_map(|mark| name.strip_prefix(mark))?;
-    let is_str = behind == "str" || behind.starts_with("str,") || behind.starts_with("str>");
-    if !is_str && !behind.starts_with('[') {
+    let behind = name::behind_pointer(name)?;
+    let content = name::counted(behind).unwrap_or(behind);
+    let text = name::text(content);
+    if text.is_none() && !content.starts_with('[') {
         return None;
     }
     let member = |wanted: &str| {
@@ -163,8 +165,25 @@ fn slice<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, name: &str, children
     let (pointer_offset, length_offset) = (start(pointer)?, start(length)?);
     let pointer_type = target(loader.view, Position { unit: at.unit, offset: pointer.offset().0 }, pointer)?;
     let pointer_entry = loader.view.entry(pointer_type)?;
-    let element = target(loader.view, pointer_type, &pointer_entry)?;
+    let pointee = target(loader.view, pointer_type, &pointer_entry)?;
+    let element = match name::counted(behind) {
+        Some(_) => unsized_element(loader, pointee)?,
+        None => pointee,
+    };
     // Too many pointers deep: a struct with two words.
     let element = loader.load_behind(element)?;
+    let is_str = text == Some(TextKind::Str);
     Some(Shape::Slice { element, pointer_offset, length_offset, is_str })
+}
+
+/// The element of the slice that a struct ends with; of text, whatever its field is.
+fn unsized_element(loader: &TypeLoader<'_, '_>, at: Position) -> Option<Position> {
+    let members = loader.view.children(at);
+    let last = members.iter().rfind(|child| child.tag() == dw::DW_TAG_member)?;
+    let field = target(loader.view, Position { unit: at.unit, offset: last.offset().0 }, last)?;
+    let entry = loader.view.entry(field)?;
+    match entry.tag() {
+        dw::DW_TAG_array_type => target(loader.view, field, &entry),
+        _ => Some(field),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cpp;
 mod damaged;
+mod library;
 mod rust;
 
 use std::borrow::Cow;
