@@ -15,6 +15,7 @@ use super::selection::Selected;
 use super::site::{self, Position, SiteClass};
 use crate::target::address::LinkAddress;
 use crate::target::debug_info::{FunctionKind, Signature};
+use crate::target::demangle::Fragment;
 use crate::target::image::Image;
 use crate::value::Limits;
 use crate::value::layout::TypeId;
@@ -143,10 +144,14 @@ impl PlanBuilder {
             let debug_info = image.debug_info().ok()?;
             debug_info.signature(function, &mut self.types).ok()
         });
-        let Some(signature) = signature else {
+        let Some(mut signature) = signature else {
             return Values { description: describe(Vec::new(), ResultDescription::Untyped), kept: None };
         };
+        let is_nocall = signature.is_nocall;
+        // GCC changes a copy's convention without a word in DWARF; only the symbol tells.
+        signature.is_nocall |= matches!(selected.fragment, Fragment::Reshaped | Fragment::Part);
         let (result, kept) = self.result(&signature);
+        signature.is_nocall = is_nocall || selected.fragment != Fragment::Whole;
         Values { description: describe(self.arguments(&signature, selected.kind), result), kept }
     }
 

@@ -21,6 +21,8 @@ pub struct Selected {
     pub ranges: Vec<LinkRange>,
     /// What debug information says of it.
     pub function: Option<Function>,
+    /// What the compiler made of it: a specialised copy takes other arguments than its debug information says.
+    pub fragment: Fragment,
 }
 
 impl Selected {
@@ -79,7 +81,8 @@ fn select(
         let is_closure = name.path.ends_with(CLOSURE_SEGMENT);
         (!is_closure || pattern.matches(name.path.as_str(), closures)).then_some(())?;
         let kind = if is_closure { FunctionKind::Closure } else { FunctionKind::Plain };
-        return Some(Selected { ranges: symbol_ranges(image, symbol), name: name.path, kind, function: None });
+        let (ranges, fragment) = (symbol_ranges(image, symbol), name.fragment);
+        return Some(Selected { ranges, name: name.path, kind, function: None, fragment });
     };
     match function.kind {
         FunctionKind::AsyncFn | FunctionKind::Plain => {}
@@ -90,7 +93,8 @@ fn select(
         }
     }
     let ranges = if function.ranges.is_empty() { symbol_ranges(image, symbol) } else { function.ranges.clone() };
-    Some(Selected { name: function.name.clone(), kind: function.kind, ranges, function: Some(function) })
+    let (kind, fragment) = (function.kind, name.fragment);
+    Some(Selected { name: function.name.clone(), kind, ranges, function: Some(function), fragment })
 }
 
 /// The function's symbol and its cold half, if the name of that is unique.
@@ -114,9 +118,16 @@ fn by_debug_info(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
             name: function.name.clone(),
             kind: function.kind,
             ranges: function.ranges.clone(),
+            fragment: fragment_at(image, function.entry),
             function: Some(function),
         })
         .collect()
+}
+
+/// What the symbol at a function's entry says; a function without symbol is whole.
+fn fragment_at(image: &Image<'_>, entry: Option<LinkAddress>) -> Fragment {
+    let symbol = entry.and_then(|entry| image.symbols().containing(entry).filter(|symbol| symbol.address == entry));
+    symbol.map_or(Fragment::Whole, |symbol| symbol.demangle().fragment)
 }
 
 /// Whether `trace` shows functions of this kind.
@@ -135,7 +146,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
         Ok(debug_info) => debug_info.functions_at(&[address]).pop().flatten(),
         Err(_) => None,
     };
-    let path = symbol.demangle().path;
+    let Demangled { path, fragment } = symbol.demangle();
     let name = function.as_ref().map_or(path, |function| function.name.clone());
     if symbol.address == address {
         let kind = function.as_ref().map_or(FunctionKind::Plain, |function| function.kind);
@@ -143,7 +154,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
             Some(function) if !function.ranges.is_empty() => function.ranges.clone(),
             _ => symbol_ranges(image, symbol),
         };
-        return Some(Selected { name, kind, ranges, function });
+        return Some(Selected { name, kind, ranges, function, fragment });
     }
     let range = LinkRange { start: address, end: symbol.range().end };
     is_instruction_start(image, symbol, address).then(|| Selected {
@@ -151,6 +162,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
         kind: FunctionKind::Plain,
         ranges: vec![range],
         function: None,
+        fragment,
     })
 }
 

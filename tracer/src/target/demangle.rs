@@ -8,8 +8,10 @@ use cpp_demangle::DemangleOptions;
 pub enum Fragment {
     /// The whole function.
     Whole,
-    /// A copy with constant or removed parameters (`.constprop.0`, `.isra.0`): called, but with other arguments.
+    /// A copy with constant parameters (`.constprop.0`): called, but with other arguments.
     Specialised,
+    /// A copy with removed or split parameters, perhaps without its result (`.isra.0`).
+    Reshaped,
     /// A part split off into a function of its own (`.part.0`): called from the rest, with other arguments.
     Part,
     /// The unlikely half (`.cold`): jumped to, never called.
@@ -61,7 +63,8 @@ fn suffix_word(word: &str) -> Option<Fragment> {
     match word {
         "cold" => Some(Fragment::Cold),
         "part" => Some(Fragment::Part),
-        "constprop" | "isra" => Some(Fragment::Specialised),
+        "constprop" => Some(Fragment::Specialised),
+        "isra" => Some(Fragment::Reshaped),
         "llvm" | "lto_priv" | "localalias" | "warm" => Some(Fragment::Whole),
         _ => None,
     }
@@ -120,7 +123,7 @@ mod tests {
             ("work.part.0", Fragment::Part),
             ("work.part.0.cold", Fragment::Cold),
             ("work.constprop.0", Fragment::Specialised),
-            ("work.isra.0.constprop.1", Fragment::Specialised),
+            ("work.isra.0.constprop.1", Fragment::Reshaped),
             ("work.lto_priv.3", Fragment::Whole),
         ] {
             assert_eq!(demangle(raw), Demangled { path: "work".to_owned(), fragment }, "{raw}");

@@ -3,7 +3,7 @@
 use super::{Part, Passed};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
 
-const INTEGER_ARGUMENTS: [Register; 6] =
+pub(super) const INTEGER_ARGUMENTS: [Register; 6] =
     [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 const FLOAT_ARGUMENTS: usize = 8;
 const INTEGER_RESULTS: [Register; 2] = [Register::RAX, Register::RDX];

@@ -9,7 +9,7 @@ mod system_v;
 #[cfg(test)]
 mod tests;
 
-use assign::{Assigner, returned};
+use assign::{Assigner, INTEGER_ARGUMENTS, returned};
 
 use crate::target::debug_info::{EntryLocation, FunctionKind, Language, Signature};
 use crate::value::layout::{Shape, TypeId, Types};
@@ -52,18 +52,37 @@ pub struct ReturnPlan {
 pub fn parameter_locations(types: &Types, signature: &Signature, kind: FunctionKind) -> Vec<Location> {
     let by_rules = locations_by_rules(types, signature, kind);
     let mut locations = Vec::with_capacity(signature.parameters.len());
+    let is_c = matches!(signature.language, Language::C | Language::Cpp);
     for (parameter, by_rule) in signature.parameters.iter().zip(by_rules) {
         let missing = |missing| missing_value(types, parameter.ty, missing);
-        locations.push(match &parameter.location_at_entry {
-            EntryLocation::Covered(location) => location.clone(),
-            EntryLocation::FrameRelative | EntryLocation::Gap => {
+        locations.push(match (&parameter.location_at_entry, by_rule) {
+            (EntryLocation::Covered(found), Some(rule)) if is_c && has_holes(found) && is_in_memory(&rule) => rule,
+            (EntryLocation::Covered(found), _) if is_possible_at_entry(found) => found.clone(),
+            (EntryLocation::Covered(_) | EntryLocation::FrameRelative | EntryLocation::Gap, by_rule) => {
                 by_rule.unwrap_or_else(|| missing(Missing::AmbiguousLocation))
             }
-            EntryLocation::None => missing(Missing::OptimizedOut),
-            EntryLocation::Unsupported => missing(Missing::UnsupportedLocation),
+            (EntryLocation::None, _) => missing(Missing::OptimizedOut),
+            (EntryLocation::Unsupported, Some(rule)) if is_c => rule,
+            (EntryLocation::Unsupported, _) => missing(Missing::UnsupportedLocation),
         });
     }
     locations
+}
+
+/// GCC splits a struct into the parts that it uses and forgets the others, which the caller has written all the same.
+fn has_holes(location: &Location) -> bool {
+    location.pieces.iter().any(|piece| matches!(piece.place, Place::Missing(Missing::OptimizedOut)))
+}
+
+fn is_in_memory(location: &Location) -> bool {
+    matches!(location.pieces.as_slice(), [Piece { place: Place::Memory(_), .. }])
+}
+
+/// Whether all registers are ones that arguments come in. GCC gives some 128-bit parameters one location for the
+/// whole function, in the registers where the function's body has them.
+fn is_possible_at_entry(location: &Location) -> bool {
+    let is_possible = |register: Register| INTEGER_ARGUMENTS.contains(&register) || register == Register::RSP;
+    registers(location).iter().all(|(_, _, register)| !register.is_readable() || is_possible(*register))
 }
 
 /// What the rules say of each parameter; nothing at all where they cannot be relied upon: the compiler changed the
@@ -80,7 +99,9 @@ fn locations_by_rules(types: &Types, signature: &Signature, kind: FunctionKind) 
         let passed = passed(types, parameter.ty, signature.language);
         let location = assigner.assign(types.get(parameter.ty).size_bytes, &passed);
         let is_reliable = match &parameter.location_at_entry {
-            EntryLocation::Covered(found) => location.as_ref().is_none_or(|rule| !contradicts(found, rule)),
+            EntryLocation::Covered(found) if is_possible_at_entry(found) => {
+                location.as_ref().is_none_or(|rule| !contradicts(found, rule))
+            }
             // It may have been promoted to what it points to, which takes other registers.
             EntryLocation::None => !is_pointer(types, parameter.ty),
             _ => true,

@@ -174,3 +174,27 @@ fn a_poll_function_has_its_environment_behind_the_first_free_register() {
     let pointer = b.pointer(None, PointerKind::Raw);
     assert_eq!(environment_location(&b.types, &signature(Language::Rust, &[], Some(pointer))), None);
 }
+
+#[test]
+fn c_values_that_dwarf_forgets_are_where_the_caller_put_them() {
+    let mut b = Builder::default();
+    let i64 = b.signed(8);
+    let i128 = b.signed(16);
+    let large = b.structure("s", StructStyle::Named, &[("a", i64), ("b", i64), ("c", i64)]);
+    let piece = |size_bytes, place| Piece { size_bytes, place };
+    let forgotten = |size_bytes| piece(size_bytes, Place::Missing(Missing::OptimizedOut));
+    let stack = Place::Memory(MemoryPlace::at(Register::RSP, 24));
+    let split = EntryLocation::Covered(Location { pieces: vec![forgotten(16), piece(8, stack)] });
+    // `__int128` as GCC 12 has it in its function's body, at -O2.
+    let body = [Register::RAX, Register::RDX].map(|register| piece(8, Place::Register(register)));
+    let late = EntryLocation::Covered(Location { pieces: body.to_vec() });
+    let parameters = [(large, split), (i128, late), (i64, EntryLocation::Unsupported)];
+    let found = |signature: &Signature| -> Vec<String> {
+        parameter_locations(&b.types, signature, FunctionKind::Plain).iter().map(written).collect()
+    };
+    let plain = signature(Language::C, &parameters, None);
+    assert_eq!(found(&plain), ["[rsp+8]:24", "rdi:8 rsi:8", "rdx:8"]);
+    let changed = Signature { is_nocall: true, ..plain };
+    let split = "<optimized out>:16 [rsp+24]:8";
+    assert_eq!(found(&changed), [split, "<ambiguous location>:16", "<unsupported location>:8"]);
+}

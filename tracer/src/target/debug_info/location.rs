@@ -4,18 +4,18 @@
 use gimli::{Expression, Operation};
 
 use super::EntryLocation;
+use super::location_list::{self, Found};
 use super::unit::{Attribute, Die, Slice, View};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
 
-/// Longer expressions and lists than any compiler writes; a lying file is cut here.
+/// Longer expressions than any compiler writes; a lying file is cut here.
 const OPERATIONS_MAX: usize = 256;
-const LIST_ENTRIES_MAX: usize = 4096;
 
 /// The location of a parameter at `entry`, from the entry that has it (the concrete one).
-pub(super) fn at_entry(
-    view: &View<'_>,
+pub(super) fn at_entry<'a>(
+    view: &View<'a>,
     unit: usize,
-    die: &Die<'_>,
+    die: &Die<'a>,
     frame: Frame,
     entry: u64,
     size: u64,
@@ -24,22 +24,18 @@ pub(super) fn at_entry(
         return constant(value, size).map_or(EntryLocation::Unsupported, EntryLocation::Covered);
     }
     let Some(value) = die.attr_value(gimli::DW_AT_location) else { return EntryLocation::None };
-    let Some(unit) = view.unit(unit) else { return EntryLocation::Unsupported };
-    if let Attribute::Exprloc(expression) = value {
-        return classify(expression, unit.encoding(), frame, size);
+    let expression = match value {
+        Attribute::Exprloc(expression) => expression,
+        list => match location_list::find(view, unit, die, list, entry) {
+            Found::Expression(expression) => expression,
+            Found::Nothing => return EntryLocation::Gap,
+            Found::Damaged => return EntryLocation::Unsupported,
+        },
+    };
+    match view.unit(unit) {
+        Some(unit) => classify(expression, unit.encoding(), frame, size),
+        None => EntryLocation::Unsupported,
     }
-    let Ok(Some(mut list)) = view.dwarf.attr_locations(unit, value) else { return EntryLocation::Unsupported };
-    for _ in 0..LIST_ENTRIES_MAX {
-        match list.next() {
-            Ok(Some(item)) if item.range.begin <= entry && entry < item.range.end => {
-                return classify(item.data, unit.encoding(), frame, size);
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => return EntryLocation::Gap,
-            Err(_) => return EntryLocation::Unsupported,
-        }
-    }
-    EntryLocation::Unsupported
 }
 
 /// What `DW_OP_fbreg` is relative to.
@@ -65,15 +61,17 @@ impl Frame {
 fn constant(value: Attribute<'_>, size: u64) -> Option<Location> {
     let number = match value {
         Attribute::Block(bytes) | Attribute::Exprloc(Expression(bytes)) => return Some(constant_bytes(bytes, size)),
+        Attribute::Sdata(number) if size > 8 => return Some(wide_constant(i128::from(number) as u128)),
         Attribute::Sdata(number) => number as u64,
-        Attribute::Data16(number) => {
-            let pieces = [number as u64, (number >> 64) as u64]
-                .map(|word| Piece { size_bytes: 8, place: Place::Constant(word) });
-            return Some(Location { pieces: pieces.to_vec() });
-        }
+        Attribute::Data16(number) => return Some(wide_constant(number)),
         other => other.udata_value()?,
     };
     Some(Location::whole(size, Place::Constant(masked(number, size))))
+}
+
+fn wide_constant(number: u128) -> Location {
+    let word = |word| Piece { size_bytes: 8, place: Place::Constant(word) };
+    Location { pieces: vec![word(number as u64), word((number >> 64) as u64)] }
 }
 
 fn constant_bytes(bytes: Slice<'_>, size: u64) -> Location {

@@ -6,6 +6,7 @@ mod function;
 mod index;
 mod interface;
 mod location;
+mod location_list;
 mod name;
 mod scan;
 mod signature;
@@ -36,6 +37,8 @@ use unit::{UnitEntry, UnitRanges, View};
 /// and only what is small and often asked for (unit headers, abbreviations, the tree of functions) is kept.
 pub struct DebugInfo<'data> {
     sections: DwarfSections<Cow<'data, [u8]>>,
+    /// `.debug_loc` and `.debug_loclists` again: gimli reads the lists in them, but not GCC's views between those.
+    location_lists: [Cow<'data, [u8]>; 2],
     units: Vec<UnitEntry>,
     listed_ranges: OnceLock<UnitRanges>,
     root_ranges: OnceLock<UnitRanges>,
@@ -72,11 +75,21 @@ impl<'data> DebugInfo<'data> {
     /// Reads the unit headers. `section` gives a section's decompressed bytes by name (`.debug_info`), empty if there
     /// is none: an object without debug information has no units and no functions, which is no error.
     pub fn load(mut section: impl FnMut(&str) -> Cow<'data, [u8]>) -> Result<Self, DebugInfoError> {
-        let sections = DwarfSections::load(|id| Ok::<_, gimli::Error>(section(id.name())))
-            .map_err(|source| DebugInfoError::Header { offset: 0, source })?;
+        let mut location_lists = [const { Cow::Borrowed([].as_slice()) }; 2];
+        let sections = DwarfSections::load(|id| {
+            let bytes = section(id.name());
+            match id {
+                gimli::SectionId::DebugLoc => location_lists[0] = bytes.clone(),
+                gimli::SectionId::DebugLocLists => location_lists[1] = bytes.clone(),
+                _ => {}
+            }
+            Ok::<_, gimli::Error>(bytes)
+        })
+        .map_err(|source| DebugInfoError::Header { offset: 0, source })?;
         let (units, problem) = unit::list(&sections);
         Ok(Self {
             sections,
+            location_lists,
             units,
             listed_ranges: OnceLock::new(),
             root_ranges: OnceLock::new(),

@@ -196,6 +196,12 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The section of location lists.
+    pub(super) fn locations(&self, is_version_5: bool) -> Slice<'a> {
+        let [version_4, version_5] = &self.info.location_lists;
+        EndianSlice::new(if is_version_5 { version_5 } else { version_4 }, LittleEndian)
+    }
+
     pub(super) fn string(&self, unit: usize, value: Attribute<'a>) -> Option<Cow<'a, str>> {
         let bytes = match value {
             Attribute::DebugStrRef(offset) => self.dwarf.string(offset).ok()?,

@@ -153,3 +153,25 @@ fn a_signature_knows_typedefs_and_variable_arguments() {
     let count = loaded.types.get(signature.parameters[1].ty);
     assert_eq!((&count.shape, count.size_bytes), (&Shape::Integer { signed: false }, 8));
 }
+
+/// GCC says what a parameter is after each of the function's first statements, all at the first instruction.
+#[test]
+fn a_parameter_is_not_what_the_first_statement_makes_of_it() {
+    let source = r#"
+        struct person { long id; char name[16]; unsigned char age; };
+        volatile long sink;
+        __attribute__((noinline)) struct person older(struct person p) { p.age++; sink++; return p; }
+        __attribute__((noinline)) long plain(long n) { sink++; return n + 1; }
+        int main(int argc, char** argv) { struct person p = { argc, "Ann", 42 }; return older(p).age + plain(argc); }
+    "#;
+    let fixture = Fixture::build("cc", &["-g", "-O2", "-gdwarf-5"], "fixture.c", source);
+    let info = fixture.info();
+    let mut loaded = LoadedTypes::default();
+    let mut location = |name: &str| {
+        let signature = info.signature(&function(&info, name), &mut loaded).expect("a signature");
+        signature.parameters.first().expect("a parameter").location_at_entry.clone()
+    };
+    let register = crate::value::place::Place::Register(crate::value::place::Register::RDI);
+    assert_eq!(location("plain"), EntryLocation::Covered(crate::value::place::Location::whole(8, register)));
+    assert_eq!(location("older"), EntryLocation::Gap, "its age is not 43 yet");
+}
