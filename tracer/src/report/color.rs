@@ -62,6 +62,10 @@ impl Palette {
     pub const OFF: Self = Self { on: false };
     pub const ON: Self = Self { on: true };
 
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Appends `text`, painted.
     pub fn paint(self, line: &mut String, paint: Paint, text: &str) {
         if self.on && paint != Paint::Plain {

@@ -1,4 +1,7 @@
-//! Columns aligned by hand: a heading, rows of cells, two spaces between. No frames, so that lines stay greppable.
+//! Columns of text: a heading, rows of cells, two spaces between. No frames, so that lines stay greppable.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, CellAlignment, Color, Table};
 
 use super::color::{Paint, Palette};
 
@@ -25,35 +28,40 @@ impl Cell {
         Self { text: text.into(), paint }
     }
 
-    /// Columns of the terminal, taking each character as one.
-    fn width(&self) -> usize {
-        self.text.chars().count()
+    fn drawn(&self, is_number: bool) -> comfy_table::Cell {
+        let side = if is_number { CellAlignment::Right } else { CellAlignment::Left };
+        let cell = comfy_table::Cell::new(&self.text).set_alignment(side);
+        match self.paint {
+            Paint::Dim => cell.add_attribute(Attribute::Dim),
+            Paint::Strong => cell.add_attribute(Attribute::Bold),
+            Paint::Good => cell.fg(Color::DarkGreen),
+            Paint::Warning => cell.fg(Color::DarkYellow),
+            Paint::Bad => cell.fg(Color::DarkRed),
+            Paint::Plain => cell,
+        }
     }
 }
 
 /// Appends the heading and the rows, one line each.
 pub(crate) fn draw(out: &mut String, palette: Palette, columns: &[Column], rows: &[Vec<Cell>]) {
-    let heading: Vec<Cell> = columns.iter().map(|column| Cell::painted(column.title, Paint::Dim)).collect();
-    let lines = || std::iter::once(&heading).chain(rows);
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|at| lines().filter_map(|line| line.get(at)).map(Cell::width).max().unwrap_or(0))
-        .collect();
-    for line in lines() {
-        let mut written = String::new();
-        for ((cell, column), width) in line.iter().zip(columns).zip(&widths) {
-            let space = " ".repeat(width - cell.width());
-            if !written.is_empty() {
-                written.push_str("  ");
-            }
-            if column.is_number {
-                written.push_str(&space);
-            }
-            palette.paint(&mut written, cell.paint, &cell.text);
-            if !column.is_number {
-                written.push_str(&space);
-            }
-        }
-        out.push_str(written.trim_end());
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    // The palette has decided already whether there is a terminal that wants colours.
+    table.force_no_tty();
+    if palette.is_on() {
+        table.enforce_styling();
+        table.style_text_only();
+    }
+    table.set_header(columns.iter().map(|column| Cell::painted(column.title, Paint::Dim).drawn(column.is_number)));
+    for row in rows {
+        table.add_row(row.iter().zip(columns).map(|(cell, column)| cell.drawn(column.is_number)));
+    }
+    let last = columns.len().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index == last { 0 } else { 2 }));
+    }
+    for line in table.lines() {
+        out.push_str(line.trim_end());
         out.push('\n');
     }
 }
@@ -73,5 +81,18 @@ mod tests {
         let mut out = String::new();
         draw(&mut out, Palette::OFF, &columns, &[row("é", "1", "x"), row("longer", "1,000", "")]);
         assert_eq!(out, "NAME        N  NOTE\né           1  x\nlonger  1,000\n");
+    }
+
+    #[test]
+    fn wide_characters_and_paint_do_not_shift_columns() {
+        let columns = [Column { title: "NAME", is_number: false }, Column { title: "N", is_number: true }];
+        let rows = [vec![Cell::plain("木"), Cell::plain("1")], vec![Cell::painted("ab", Paint::Bad), Cell::plain("2")]];
+        let mut plain = String::new();
+        draw(&mut plain, Palette::OFF, &columns, &rows);
+        assert_eq!(plain, "NAME  N\n木    1\nab    2\n");
+        let mut painted = String::new();
+        draw(&mut painted, Palette::ON, &columns, &rows);
+        let line = painted.lines().last().unwrap();
+        assert!(line.starts_with("\x1b[") && line.ends_with("    2"), "{line:?}");
     }
 }
