@@ -18,7 +18,7 @@ use crate::plan::request;
 use crate::report::moment::Moment;
 use crate::report::output::Output;
 use crate::report::queues::{QueueOrder, QueueWindow};
-use crate::report::summary::Summary;
+use crate::report::summary::{StopReason, Summary};
 use crate::target::files::Files;
 use crate::target::process::Process;
 
@@ -121,6 +121,9 @@ async fn sample(
     planned: &request::Planned,
     request: &SessionRequest,
 ) -> Result<u8, Failure> {
+    if !arguments.output.json {
+        eprintln!("tracer: {}", armed(arguments, process));
+    }
     for note in planned.notes(arguments.output.verbose) {
         eprintln!("tracer: {note}");
     }
@@ -140,6 +143,11 @@ async fn sample(
     let reason = session::run(&mut session, process, &limits, &mut interrupt, &mut sink).await?;
     sink.close_last(&session)?;
     let losses = Losses::from_control(&session.counters());
+    // The limit that the user set, without the time in which the mailboxes made themselves known.
+    let reason = match (reason, duration) {
+        (StopReason::Time(_), Some(duration)) => StopReason::Time(duration),
+        (reason, _) => reason,
+    };
     let summary = Summary { reason, calls: 0, returns: 0, losses, overhead: session.overhead() };
     if !sink.seen_any {
         return Err(Failure::new(format!(
@@ -152,6 +160,19 @@ async fn sample(
     Ok(summary.exit_code())
 }
 
+/// One line for people: what is measured, and for how long.
+fn armed(arguments: &Arguments, process: &Process) -> String {
+    let interval = humantime::format_duration(arguments.interval);
+    let windows = match arguments.duration {
+        None => format!("one window of {interval}"),
+        Some(Limit(Some(duration))) => {
+            format!("windows of {interval} for {}; Ctrl-C ends it", humantime::format_duration(duration))
+        }
+        Some(Limit(None)) => format!("windows of {interval} without end; Ctrl-C ends it"),
+    };
+    format!("mailboxes of {} ({}), {windows}", process.comm(), process.pid())
+}
+
 /// Cuts the session into windows and reports each.
 struct Windows<'a> {
     arguments: &'a Arguments,
@@ -162,6 +183,7 @@ struct Windows<'a> {
     /// The snapshot that the current window began with.
     start: Option<(Snapshot, Instant)>,
     seen_any: bool,
+    reported_any: bool,
 }
 
 impl<'a> Windows<'a> {
@@ -174,6 +196,7 @@ impl<'a> Windows<'a> {
             armed: Instant::now(),
             start: None,
             seen_any: false,
+            reported_any: false,
         }
     }
 
@@ -216,6 +239,9 @@ impl<'a> Windows<'a> {
                 self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
             }
         } else {
+            if std::mem::replace(&mut self.reported_any, true) {
+                self.output.line(|_| {})?;
+            }
             let text = window.text(self.arguments.top, self.arguments.output.palette());
             self.output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
         }
@@ -234,7 +260,11 @@ impl<'a> Windows<'a> {
     }
 
     fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
-        let line = if self.arguments.output.json { summary.json() } else { summary.queues_text() };
+        let line = if self.arguments.output.json {
+            summary.json()
+        } else {
+            summary.queues_text(self.arguments.duration.is_none())
+        };
         self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
         Ok(self.output.flush()?)
     }

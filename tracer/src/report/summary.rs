@@ -80,13 +80,17 @@ impl Summary {
         parts.join(" · ")
     }
 
-    /// The last line of `tracer queues`, without line feed: there are no calls to count.
-    pub fn queues_text(&self) -> String {
+    /// The last line of `tracer queues`, without line feed: there are no calls to count. The one window that is
+    /// measured when nobody asks for more is no limit.
+    pub fn queues_text(&self, is_one_window: bool) -> String {
         let lost = format!("{} lost{}", units::count(self.losses.total()), self.lost_where());
         let overhead = self
             .overhead
             .map_or("overhead not measured".to_owned(), |share| format!("overhead {}", units::percent(share)));
-        format!("stopped: {} · {lost} · {overhead}", self.why())
+        match self.reason {
+            StopReason::Time(_) if is_one_window => format!("done: one window · {lost} · {overhead}"),
+            _ => format!("stopped: {} · {lost} · {overhead}", self.why()),
+        }
     }
 
     /// The last line for tools.
@@ -171,6 +175,17 @@ mod tests {
         stopped: the target exited · 10 calls, 10 returns, 0 lost · overhead 0.3 %
         stopped: the probes cost the target more than 5 % · 10 calls, 10 returns, 0 lost · overhead 0.3 % · narrow the pattern, or lift with --max-overhead PERCENT
         ");
+    }
+
+    #[test]
+    fn one_window_of_queues_is_no_limit() {
+        let over = summary(StopReason::Time(Duration::from_secs(2)));
+        insta::assert_snapshot!(format!("{}\n{}", over.queues_text(true), over.queues_text(false)), @"
+        done: one window · 0 lost · overhead 0.3 %
+        stopped: time limit of 2 s reached · 0 lost · overhead 0.3 %
+        ");
+        let interrupted = summary(StopReason::Interrupted).queues_text(true);
+        assert_eq!(interrupted, "stopped: interrupted · 0 lost · overhead 0.3 %");
     }
 
     #[test]
