@@ -1,6 +1,7 @@
 //! The commands: one file each, from arguments through the pipeline to the report.
 //! No analysis and no kernel call of its own.
 
+mod completions;
 mod doctor;
 mod exit;
 mod interrupt;
@@ -45,6 +46,8 @@ enum Command {
     List(list::Arguments),
     Trace(trace::Arguments),
     Queues(queues::Arguments),
+    Completions(completions::Completions),
+    Man(completions::ManPage),
 }
 
 /// Parses nothing and prints nothing but what the command is about; returns the process's exit code.
@@ -57,6 +60,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::List(arguments) => list::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, command()),
+        Command::Man(arguments) => completions::man(&arguments, command()),
     }
 }
 

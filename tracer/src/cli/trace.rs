@@ -21,6 +21,7 @@ use crate::report::output::Output;
 use crate::report::summary::Summary;
 use crate::report::text::TextReport;
 use crate::report::trace::TraceReport;
+use crate::report::width::ValueWidth;
 use crate::target::files::Files;
 use crate::target::process::Process;
 use crate::value;
@@ -65,6 +66,9 @@ pub struct Arguments {
     /// Trace closures too
     #[arg(long)]
     closures: bool,
+    /// Characters shown of one value, in text; 0 shows all. JSON is never cut
+    #[arg(long, value_name = "N", default_value_t = 160)]
+    value_width: usize,
     /// Print what would be attached, and stop
     #[arg(long)]
     dry_run: bool,
@@ -160,7 +164,8 @@ async fn trace_process(
     let report = if arguments.output.json {
         TraceReport::Json(JsonReport::new(output, clock))
     } else {
-        TraceReport::Text(TextReport::new(output, arguments.output.palette(), clock))
+        let width = ValueWidth((arguments.value_width > 0).then_some(arguments.value_width));
+        TraceReport::Text(TextReport::new(output, arguments.output.palette(), width, clock))
     };
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {

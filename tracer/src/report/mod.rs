@@ -16,3 +16,4 @@ pub mod text;
 pub mod trace;
 mod type_name;
 pub mod units;
+pub mod width;

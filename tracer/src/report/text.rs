@@ -16,6 +16,7 @@ use super::moment::Moment;
 use super::output::{Output, OutputError};
 use super::summary::Summary;
 use super::units;
+use super::width::ValueWidth;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
 use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
@@ -29,6 +30,7 @@ const INDENTS_MAX: u32 = 32;
 pub struct TextReport<W> {
     output: Output<W>,
     palette: Palette,
+    value_width: ValueWidth,
     moment: Moment,
     /// Width of the thread column so far: it only grows, so that lines stay aligned.
     thread_width: usize,
@@ -39,8 +41,9 @@ pub struct TextReport<W> {
 }
 
 impl<W: Write> TextReport<W> {
-    pub fn new(output: Output<W>, palette: Palette, clock: Clock) -> Self {
-        Self { output, palette, moment: Moment::new(clock), thread_width: 0, pending: None, last_call: None }
+    pub fn new(output: Output<W>, palette: Palette, value_width: ValueWidth, clock: Clock) -> Self {
+        let moment = Moment::new(clock);
+        Self { output, palette, value_width, moment, thread_width: 0, pending: None, last_call: None }
     }
 
     /// Adds an event. It is visible at the latest after [`flush`](Self::flush).
@@ -119,7 +122,7 @@ impl<W: Write> TextReport<W> {
         match (end.ending, &end.value) {
             (Ending::Returned, Returned::Value(value)) => {
                 line.push_str("→ ");
-                line.push_str(&printable(&value.to_string()));
+                line.push_str(&self.value_width.cut(printable(&value.to_string())));
             }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
             (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push('→'),
@@ -184,7 +187,7 @@ impl<W: Write> TextReport<W> {
             }
             line.push_str(&printable(&argument.name));
             line.push('=');
-            line.push_str(&printable(&argument.value.to_string()));
+            line.push_str(&self.value_width.cut(printable(&argument.value.to_string())));
         }
         line.push(')');
     }

@@ -7,7 +7,7 @@ use crate::events::samples;
 use crate::report::summary::StopReason;
 
 fn report(palette: Palette) -> TextReport<Vec<u8>> {
-    TextReport::new(Output::new(Vec::new()), palette, CLOCK)
+    TextReport::new(Output::new(Vec::new()), palette, ValueWidth::UNLIMITED, CLOCK)
 }
 
 fn text(mut report: TextReport<Vec<u8>>) -> String {
@@ -71,6 +71,18 @@ fn a_call_that_was_shown_already_gets_its_return_on_the_next_line() {
     10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1)
     10:15:02.082200Z tokio-rt-worker 42  → ()  81.2 ms
     ");
+}
+
+#[test]
+fn long_values_are_cut_where_the_user_said() {
+    let mut report = TextReport::new(Output::new(Vec::new()), Palette::OFF, ValueWidth(Some(30)), CLOCK);
+    for event in &replay::corpus().1 {
+        report.event(event).unwrap();
+    }
+    let text = text(report);
+    let line = text.lines().find(|line| line.contains("xxx")).unwrap();
+    insta::assert_snapshot!(line, @r#"10:15:02.092000Z tokio-rt-worker 42        app::audit_log::handle(uuid="xxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (+243 characters)) ↷ tail-called  1.0 ms"#);
+    assert!(text.contains(r#"(uuid="hello")"#));
 }
 
 #[test]

@@ -95,9 +95,9 @@ fn debug_information(summary: Option<&Summary>, debug_file: Option<&Object<'_>>,
     };
     let place = debug_file.map_or(String::new(), |file| format!(" in {}", file.path().display()));
     let counts = format!(
-        "{}, {} inlined",
+        "{}, inlined at {}",
         units::counted(summary.functions as u64, "function"),
-        units::counted(summary.inlined_copies as u64, "copy").replace("copys", "copies"),
+        units::counted(summary.inlined_copies as u64, "place"),
     );
     let (found, costs) = match summary.level {
         Level::Full => return check(name, State::Good, format!("full{place}, {counts}")),
@@ -174,7 +174,8 @@ fn tokio_versions(data: &[u8]) -> Vec<String> {
         let rest = rest.get(..VERSION_BYTES_MAX).unwrap_or(rest);
         let end = memmem::find(rest, b"/src/")?;
         let text = std::str::from_utf8(rest.get(..end)?).ok()?;
-        let is_version = text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains('/');
+        let is_version = text.starts_with(|c: char| c.is_ascii_digit())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
         is_version.then(|| text.to_owned())
     };
     let mut versions: Vec<String> = memmem::find_iter(data, PREFIX).filter_map(version).collect();
@@ -227,6 +228,7 @@ mod tests {
         let data = b"x/registry/tokio-1.54.1/src/runtime/mod.rs\0/tokio-util-0.7.1/src/a/tokio-1.54.1/src/b/tokio-2";
         assert_eq!(tokio_versions(data), ["1.54.1"]);
         assert_eq!(tokio_versions(b"/tokio-1.9.0/src/"), ["1.9.0"]);
+        assert!(tokio_versions(b"/tokio-1.9.0\0app/src/").is_empty());
         assert!(tokio_versions(b"/tokio-").is_empty());
     }
 
