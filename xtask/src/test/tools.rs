@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use crate::apt;
 
 /// Each program, and the package that brings it.
-const TOOLS: [(&str, &str); 3] = [("cc", "gcc"), ("readelf", "binutils"), ("postgres", "postgresql")];
+const TOOLS: [(&str, &str); 5] =
+    [("cc", "gcc"), ("c++", "g++"), ("readelf", "binutils"), ("gdb", "gdb"), ("postgres", "postgresql")];
 
 /// Debian keeps the server outside PATH, in a folder for each version.
 const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";

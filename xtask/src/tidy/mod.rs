@@ -30,11 +30,15 @@ pub(crate) fn run() -> Result<()> {
     files.sort();
     let mut findings = 0;
     for path in &files {
+        let name = path.strip_prefix(root).unwrap_or(path);
+        if is_left_over(name) {
+            println!("{}: a snapshot that was neither accepted nor rejected: see `cargo insta review`", name.display());
+            findings += 1;
+        }
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let Ok(text) = String::from_utf8(bytes) else {
             continue;
         };
-        let name = path.strip_prefix(root).unwrap_or(path);
         for finding in inspect(name, &text) {
             println!("{}:{}: {}", name.display(), finding.line, finding.message);
             findings += 1;
@@ -45,6 +49,12 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("tidy: {} files, nothing found", files.len());
     Ok(())
+}
+
+/// What insta writes beside a test that failed.
+fn is_left_over(name: &Path) -> bool {
+    let name = name.to_string_lossy();
+    name.ends_with(".pending-snap") || name.ends_with(".snap.new")
 }
 
 /// Applies every rule that concerns the file; `name` is relative to the workspace.
@@ -94,6 +104,13 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn snapshots_to_review_are_left_over() {
+        assert!(is_left_over(Path::new("tracer/src/cli/.list.rs.pending-snap")));
+        assert!(is_left_over(Path::new("tracer/src/a.snap.new")));
+        assert!(!is_left_over(Path::new("tracer/src/a.snap")));
+    }
 
     #[test]
     fn the_rules_that_apply_depend_on_the_file() {
