@@ -82,6 +82,20 @@ impl Mailboxes {
     }
 }
 
+impl Mailbox {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `6 of 64`, or the number alone if the mailbox is unbounded.
+    pub(super) fn fill(&self) -> String {
+        match self.capacity {
+            Some(capacity) => format!("{} of {capacity}", self.length),
+            None => self.length.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Mailboxes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(fullest) = self.fullest() else {
@@ -243,6 +257,7 @@ mod tests {
         let other = mailboxes.of_actor("audit_log").unwrap().to_string();
         assert_eq!(other, "0 messages wait in the mailbox of AuditLog, which has room for 32");
         assert!(mailboxes.of_actor("store").is_none());
+        assert_eq!(mailboxes.fullest().unwrap().fill(), "11 of 64");
         assert_eq!(mailboxes.to_string(), format!("{fullest}, and one waited 0.7 s; 0 in AuditLog"));
     }
 

@@ -70,9 +70,12 @@ fn investigate(tracer: &Tracer) -> Result<String> {
     let busiest = inside.busiest().context("no call inside the module was seen")?;
     conclude(busiest);
 
-    let own = mailboxes.of_actor(&handler.actor());
-    let contrast = own.map_or_else(String::new, |mailbox| format!(", while {mailbox}"));
-    Ok(format!("{fullest}{contrast}. The time goes to {}.", busiest.name_and_mean()))
+    let contrast = match mailboxes.of_actor(&handler.actor()) {
+        Some(own) if own.name() != fullest.name() => format!(", while {} holds {}", own.name(), own.fill()),
+        _ => String::new(),
+    };
+    let queue = format!("messages wait for {}, whose mailbox holds {}{contrast}", fullest.name(), fullest.fill());
+    Ok(format!("{queue}. But the time goes to {}: that is the bottleneck.", busiest.name_and_mean()))
 }
 
 fn conclude(finding: &impl std::fmt::Display) {
