@@ -11,14 +11,12 @@ use super::description::{Description, DescriptionKind, Descriptions, Parameter, 
 use super::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
 use super::record::{Malformed, Record, What};
 use crate::value::image::Image;
+use crate::value::layout::UNRESUMED;
 use crate::value::place::Register;
 use crate::value::{Limits, Payload, Value, decode};
 
 /// Threads whose names are kept. Beyond it the name that was learned first is forgotten and shows as empty.
 const THREADS_MAX: usize = 65_536;
-
-/// The variant of a coroutine's environment that holds the arguments, before its first poll.
-const UNRESUMED: &str = "Unresumed";
 
 /// Decodes the records of one session.
 #[derive(Debug)]

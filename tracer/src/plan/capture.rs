@@ -8,7 +8,7 @@ use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, OPS_MAX, OpCode, Plan, REGISTERS_M
 
 use super::assembler::{Address, Assembler, Stop};
 use crate::value::layout::{Enum, TypeId, Types, Variant};
-use crate::value::place::{Location, Piece, Place, Register};
+use crate::value::place::{Location, MemoryPlace, Piece, Place, Register};
 use crate::value::view::{Stretch, View, view};
 use crate::value::{Limits, NESTING_MAX, PARTS_MAX};
 
@@ -112,6 +112,7 @@ impl Compiler<'_> {
         for piece in &location.pieces {
             match &piece.place {
                 Place::Register(register) => self.carry(*register),
+                Place::Memory(place) if is_whole && self.is_coroutine(ty) => self.coroutine(ty, place),
                 Place::Memory(place) => {
                     place.base.into_iter().chain(place.index.map(|(index, _)| index)).for_each(|r| self.carry(r));
                     let size_bytes = if is_whole { size_bytes } else { piece.size_bytes };
@@ -123,6 +124,34 @@ impl Compiler<'_> {
                 Place::Constant(_) | Place::Missing(_) => {}
             }
         }
+    }
+
+    fn is_coroutine(&self, ty: TypeId) -> bool {
+        matches!(view(self.types, ty), View::Enum { layout, .. } if layout.is_coroutine())
+    }
+
+    /// Of a coroutine only the state and, before its first poll, the arguments: futures can be larger than a record,
+    /// and what is in them later has no names that a user would know.
+    fn coroutine(&mut self, ty: TypeId, place: &MemoryPlace) {
+        let types = self.types;
+        let View::Enum { layout, .. } = view(types, ty) else { return };
+        place.base.into_iter().chain(place.index.map(|(index, _)| index)).for_each(|register| self.carry(register));
+        let Some(tag) = layout.tag else { return };
+        self.attempt(|compiler| {
+            let address = compiler.assembler.place(place, true)?;
+            compiler.copy(address.at(tag.offset), tag.size_bytes)
+        });
+        let Some(arguments) = layout.variants.iter().find(|variant| layout.is_shown(variant)) else { return };
+        self.attempt(|compiler| {
+            let address = compiler.assembler.place(place, false)?;
+            compiler.assembler.load_memory(address.at(tag.offset), tag.size_bytes)?;
+            compiler.select(layout, arguments, tag.size_bytes, 0)?;
+            for field in &arguments.fields {
+                let address = compiler.assembler.place(place, false)?;
+                compiler.copy(address.at(field.offset), types.get(field.ty).size_bytes)?;
+            }
+            Ok(())
+        });
     }
 
     fn copy(&mut self, address: Address, size_bytes: u64) -> Step {
@@ -161,7 +190,8 @@ impl Compiler<'_> {
             View::Transparent { ty, .. } => inner(ty),
             View::Fields { fields, .. } => fields.iter().any(|field| inner(field.ty)),
             View::Enum { layout, .. } => {
-                layout.variants.iter().any(|variant| variant.fields.iter().any(|field| inner(field.ty)))
+                let mut shown = layout.variants.iter().filter(|variant| layout.is_shown(variant));
+                shown.any(|variant| variant.fields.iter().any(|field| inner(field.ty)))
             }
             View::Array { element, count } => count > 0 && inner(element),
             _ => false,
@@ -197,7 +227,7 @@ impl Compiler<'_> {
                 }
             }
             View::Enum { layout, .. } => {
-                for variant in &layout.variants {
+                for variant in layout.variants.iter().filter(|variant| layout.is_shown(variant)) {
                     self.attempt(|compiler| compiler.variant(layout, variant, base, depth.nested()));
                 }
             }

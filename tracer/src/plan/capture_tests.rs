@@ -281,3 +281,35 @@ fn what_does_not_fit_is_left_out_and_said() {
     assert!(text(0).ends_with("<not captured>]"), "{}", text(0));
     assert_eq!(text(1), "\"abc\"", "the first value must not take the second one's share");
 }
+
+#[test]
+fn of_a_future_larger_than_a_record_the_arguments_are_copied_before_its_first_poll() {
+    let mut builder = Builder::default();
+    let (text, word) = (builder.string(), builder.unsigned(8));
+    let (own, state) = (builder.reference(text), 4995);
+    let variants = vec![
+        builder.variant("Unresumed", &[(0, 0)], &[(4000, own), (4008, word)]),
+        builder.variant("Returned", &[(1, 1)], &[]),
+        builder.variant("Panicked", &[(2, 2)], &[]),
+        builder.variant("Suspend0", &[(3, 3)], &[(0, own)]),
+    ];
+    let future = builder.enumeration("a::run::{async_fn_env#0}", 5000, (state, 1), variants);
+    let values = [(future, Location::whole(5000, Place::Memory(MemoryPlace::at(Register::RDI, 0))))];
+    let capture = compile(&builder.types, &values, &Limits::default());
+    let mut bytes = vec![0; 5000];
+    for (offset, value) in [(4000, START + 5000), (4008, 7)] {
+        bytes[offset..offset + 8].copy_from_slice(&u64::to_le_bytes(value));
+    }
+    bytes.extend([8, START + 5024, 3].iter().flat_map(|word| u64::to_le_bytes(*word)));
+    bytes.extend(b"abc");
+    let mut target = Target::new(START, bytes);
+    target.registers[5] = START;
+    let shown = |target: &Target| {
+        let image = interpret(&capture.plan, target);
+        let copied: usize = image.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        (decode(&builder.types, future, &values[0].1, &image, &Limits::default()).to_string(), copied)
+    };
+    assert_eq!(shown(&target), ("Unresumed(\"abc\", 7)".to_owned(), 1 + 8 + 8 + 24 + 3));
+    target.bytes[state as usize] = 3;
+    assert_eq!(shown(&target).1, 1, "a resumed future has no arguments to copy");
+}

@@ -151,6 +151,9 @@ pub struct Field {
     pub bits: Option<(u32, u32)>,
 }
 
+/// The state of a coroutine that was never polled: its fields are the function's arguments.
+pub const UNRESUMED: &str = "Unresumed";
+
 /// Layout of an enum: a tag, and for each variant the tag values that select it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Enum {
@@ -168,6 +171,17 @@ impl Enum {
         let listed = |variant: &&Variant| variant.discriminants.iter().any(|(low, high)| (*low..=*high).contains(&tag));
         let listing = self.variants.iter().find(listed);
         listing.or_else(|| self.variants.iter().find(|variant| variant.discriminants.is_empty()))
+    }
+
+    /// Whether this is the state machine of an `async fn` or block.
+    pub fn is_coroutine(&self) -> bool {
+        let has = |name: &str| self.variants.iter().any(|variant| variant.name == name);
+        self.tag.is_some() && has(UNRESUMED) && has("Returned") && has("Panicked")
+    }
+
+    /// Whether people want to see what is in that variant: of a coroutine only the arguments before its first poll.
+    pub fn is_shown(&self, variant: &Variant) -> bool {
+        !self.is_coroutine() || variant.name == UNRESUMED
     }
 }
 
