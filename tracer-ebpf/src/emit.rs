@@ -40,6 +40,13 @@ pub fn record(control: &Control, thread: *mut Thread) {
     }
 }
 
+/// Sends bytes without waking the reader.
+#[inline(always)]
+pub fn bytes(data: *mut c_void, size: usize) {
+    // SAFETY: the caller's own bytes. What finds the buffer full is not counted.
+    unsafe { bpf_ringbuf_output(ring(), data, size as u64, BPF_RB_NO_WAKEUP) };
+}
+
 /// Tells user space that a limit was reached, at once.
 #[inline(always)]
 pub fn limit(control: &Control, reason: Tripped, time_ns: u64) {
@@ -66,24 +73,24 @@ pub fn limit(control: &Control, reason: Tripped, time_ns: u64) {
 
 /// Tells the thread's name, the first time that the thread is seen.
 #[inline(always)]
-pub fn introduce(control: &Control, thread: *mut Thread, pid_tgid: u64, time_ns: u64) {
+pub fn introduce(control: &Control, thread: *mut Thread, cookie: u64, pid_tgid: u64, time_ns: u64) {
     // SAFETY: as in `record`.
     unsafe {
         if (*thread).known == 0 {
             (*thread).known = 1;
-            name(control, thread, pid_tgid, time_ns);
+            name(control, thread, cookie, pid_tgid, time_ns);
         }
     }
 }
 
 #[inline(never)]
-fn name(control: &Control, thread: *mut Thread, pid_tgid: u64, time_ns: u64) {
+fn name(control: &Control, thread: *mut Thread, cookie: u64, pid_tgid: u64, time_ns: u64) {
     if thread.is_null() {
         return;
     }
     // SAFETY: as in `record`; the name's 16 bytes fit the record.
     unsafe {
-        header(thread, Kind::Thread, 0, time_ns, pid_tgid);
+        header(thread, Kind::Thread, cookie, time_ns, pid_tgid);
         if bpf_get_current_comm((&raw mut (*thread).record).cast(), THREAD_NAME_BYTES as u32) != 0 {
             return;
         }

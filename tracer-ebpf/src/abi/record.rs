@@ -49,7 +49,7 @@ pub enum Kind {
     Exit = 2,
     /// A USDT probe fired, or a function whose returns are not asked for was entered.
     Event = 3,
-    /// A thread was seen for the first time; 16 bytes of its name follow.
+    /// A thread was seen for the first time, at the cookie's probe; 16 bytes of its name follow.
     Thread = 4,
     /// A limit was reached; `outcome` is the [`Tripped`](super::control::Tripped) reason.
     Limit = 5,

@@ -29,7 +29,7 @@ fn enter(hit: &Hit) {
         return;
     }
     let time_ns = now_ns();
-    emit::introduce(control, thread, hit.pid_tgid, time_ns);
+    emit::introduce(control, thread, hit.cookie.0, hit.pid_tgid, time_ns);
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp };
     registers::save(hit.context, thread);

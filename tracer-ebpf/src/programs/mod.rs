@@ -1,5 +1,6 @@
 //! The programs, one file per kind of probe.
 
+mod baseline;
 mod entry;
 mod exit;
 mod mailbox;

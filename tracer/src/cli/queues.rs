@@ -78,8 +78,8 @@ impl From<Sort> for QueueOrder {
     }
 }
 
-/// Nothing but losses goes through the ring buffer here.
-const RING_BYTES: u32 = 64 << 10;
+/// Only the calibration's records go through the ring buffer here.
+const RING_BYTES: u32 = 1 << 20;
 
 /// Each mailbox tells its level every 100 ms: after this time all are known, and the window can begin.
 const WARM_UP: Duration = Duration::from_millis(150);

@@ -11,7 +11,6 @@ use super::exit::Failure;
 use super::interrupt::Interrupt;
 use super::target::own_namespace;
 use crate::events::clock::Clock;
-use crate::kernel::calibrate::calibrate;
 use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, monotonic_ns};
 use crate::report::summary::StopReason;
@@ -127,10 +126,10 @@ struct Calibration {
 impl Calibration {
     fn start(session: &Session) -> Self {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let mode = session.mode();
+        let calibration = session.calibration();
         std::thread::spawn(move || {
             // A receiver that is gone has ended its session without us.
-            let _ = sender.send(calibrate(mode, own_namespace()).ok());
+            let _ = sender.send(calibration.measure(own_namespace()).ok());
         });
         Self { result: Some(receiver) }
     }

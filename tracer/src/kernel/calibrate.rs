@@ -1,5 +1,6 @@
 //! Measures what a hit costs on this machine, for each kind of site, by probing the tracer's own process.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracer_ebpf::abi::control::Control;
@@ -8,14 +9,14 @@ use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
 
 use super::error::KernelError;
 use super::link::Links;
-use super::load::{AttachMode, LoadRequest, Loaded};
+use super::load::Loaded;
 use super::overhead::Cost;
 use super::session::PidNamespace;
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
 
 /// Calls per batch; the fastest batch counts, since everything that disturbs a measurement makes it longer.
-const BATCH_CALLS: u32 = 200;
-const BATCHES: u32 = 5;
+const BATCH_CALLS: u32 = 100;
+const BATCHES: u32 = 6;
 
 /// Operations in the plan that measures a step.
 const STEPS: u8 = 16;
@@ -24,83 +25,102 @@ const STEPS: u8 = 16;
 const RDI: u8 = 5;
 const RSP: u8 = 7;
 
+/// Order of [`plans`].
 const PLAN_EVENT: u32 = 0;
 const PLAN_CALL: u32 = 1;
 const PLAN_STEPS: u32 = 2;
 
-// A function as compilers make them: the kernel emulates its first instruction, and steps over its `ret`.
-std::arch::global_asm!(
-    ".pushsection .text.tracer_calibration,\"ax\",@progbits",
-    ".balign 64",
-    ".globl tracer_calibration_entry",
-    ".globl tracer_calibration_return",
-    "tracer_calibration_entry:",
-    "push rbp",
-    "pop rbp",
-    "tracer_calibration_return:",
-    "ret",
-    ".popsection",
-);
+// Functions as compilers make them: the kernel emulates the first instruction, and steps over the `ret`. One for each
+// thing to measure, so that all probes are attached at once.
+macro_rules! calibration_functions {
+    ($($name:literal)*) => {
+        std::arch::global_asm!(
+            ".pushsection .text.tracer_calibration,\"ax\",@progbits",
+            $(
+                ".balign 64",
+                concat!("tracer_calibration_", $name, ":"),
+                "push rbp",
+                "pop rbp",
+                concat!("tracer_calibration_", $name, "_ret:"),
+                "ret",
+            )*
+            ".popsection",
+        );
+    };
+}
+calibration_functions!("event" "steps" "exit" "trampoline");
 
 unsafe extern "C" {
-    fn tracer_calibration_entry();
-    fn tracer_calibration_return();
+    fn tracer_calibration_event();
+    fn tracer_calibration_steps();
+    fn tracer_calibration_exit();
+    fn tracer_calibration_exit_ret();
+    fn tracer_calibration_trampoline();
 }
 
-/// Cost per hit, measured now; `own` is the tracer's own process. Takes some 30 ms of one core; attaches to the tracer's own process only.
-pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelError> {
-    let plans = plans();
-    let programs = [Program::Entry, Program::Exit, Program::ReturnTrampoline];
-    let (loaded, _records) =
-        Loaded::new(&LoadRequest { mode, plans: &plans, programs: &programs, ring_bytes: 1 << 20 })?;
-    loaded.control.set(
-        Scope::Calibration,
-        Control {
-            process_id: u64::from(own.process_id),
-            namespace_device: own.device,
-            namespace_inode: own.inode,
-            wakeup_bytes: u64::MAX,
-            ..Control::default()
-        },
-    );
-    let entry = own_offset(tracer_calibration_entry as *const () as u64).ok_or(KernelError::Calibration)?;
-    let ret = own_offset(tracer_calibration_return as *const () as u64).ok_or(KernelError::Calibration)?;
-    let point = |program, offset, class, plan| AttachPoint {
-        object: 0,
-        offset,
-        program,
-        semaphore: None,
-        cookie: Cookie::new(0, Scope::Calibration, class, plan),
-    };
-    let measure = |points: Vec<AttachPoint>| -> Result<f64, KernelError> {
-        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points, plans: Vec::new() };
-        let links = Links::attach(&loaded, &attach, std::process::id())?;
-        let ns = call_ns();
-        drop(links);
-        Ok(ns)
-    };
-    let bare = call_ns();
-    let event = measure(vec![point(Program::Entry, entry, SiteCost::Emulated, PLAN_EVENT)])?;
-    let steps = measure(vec![point(Program::Entry, entry, SiteCost::Emulated, PLAN_STEPS)])?;
-    let exits = measure(vec![
-        point(Program::Entry, entry, SiteCost::Emulated, PLAN_CALL),
-        point(Program::Exit, ret, SiteCost::SingleStepped, PLAN_CALL),
-    ])?;
-    let trampoline = measure(vec![
-        point(Program::Entry, entry, SiteCost::Emulated, PLAN_CALL),
-        point(Program::ReturnTrampoline, entry, SiteCost::ReturnTrampoline, PLAN_CALL),
-    ])?;
-    let emulated = (event - bare).max(0.0);
-    let mut hit_ns = [0.0; SITE_COSTS];
-    hit_ns[SiteCost::Emulated as usize] = emulated;
-    hit_ns[SiteCost::Optimised as usize] = emulated;
-    hit_ns[SiteCost::SingleStepped as usize] = (exits - event).max(0.0);
-    hit_ns[SiteCost::ReturnTrampoline as usize] = (trampoline - event).max(0.0);
-    Ok(Cost { hit_ns, step_ns: ((steps - event) / f64::from(STEPS)).max(0.0) })
+/// What a measurement needs of the session; made by [`Session::calibration`](super::session::Session::calibration).
+#[derive(Clone)]
+pub struct Calibration {
+    pub(super) loaded: Arc<Loaded>,
+    /// Index of the first of [`plans`] among the session's plans.
+    pub(super) first_plan: u32,
+    pub(super) with_trampoline: bool,
 }
+
+impl Calibration {
+    /// Cost per hit, measured now, in some 30 ms of one core and one grace period of the kernel. Attaches to the
+    /// tracer's own process, `own`, only.
+    pub fn measure(&self, own: PidNamespace) -> Result<Cost, KernelError> {
+        self.loaded.control.set(
+            Scope::Calibration,
+            Control {
+                process_id: u64::from(own.process_id),
+                namespace_device: own.device,
+                namespace_inode: own.inode,
+                wakeup_bytes: u64::MAX,
+                ..Control::default()
+            },
+        );
+        let bare = call_ns(tracer_calibration_event);
+        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points: self.points()?, plans: Vec::new() };
+        let links = Links::attach(&self.loaded, &attach, std::process::id())?;
+        let event = call_ns(tracer_calibration_event);
+        let steps = call_ns(tracer_calibration_steps);
+        let exit = call_ns(tracer_calibration_exit);
+        let trampoline = if self.with_trampoline { call_ns(tracer_calibration_trampoline) } else { f64::NAN };
+        drop(links);
+        let emulated = (event - bare).max(0.0);
+        let mut hit_ns = [emulated; SITE_COSTS];
+        hit_ns[SiteCost::SingleStepped as usize] = (exit - event).max(0.0);
+        hit_ns[SiteCost::ReturnTrampoline as usize] = (trampoline - event).max(0.0);
+        Ok(Cost { hit_ns, step_ns: ((steps - event) / f64::from(STEPS)).max(0.0) })
+    }
+
+    fn points(&self) -> Result<Vec<AttachPoint>, KernelError> {
+        let mut sites: Vec<(Function, Program, SiteCost, u32)> = vec![
+            (tracer_calibration_event, Program::Entry, SiteCost::Emulated, PLAN_EVENT),
+            (tracer_calibration_steps, Program::Entry, SiteCost::Emulated, PLAN_STEPS),
+            (tracer_calibration_exit, Program::Entry, SiteCost::Emulated, PLAN_CALL),
+            (tracer_calibration_exit_ret, Program::Exit, SiteCost::SingleStepped, PLAN_CALL),
+        ];
+        if self.with_trampoline {
+            let trampoline = tracer_calibration_trampoline;
+            sites.push((trampoline, Program::Entry, SiteCost::Emulated, PLAN_CALL));
+            sites.push((trampoline, Program::ReturnTrampoline, SiteCost::ReturnTrampoline, PLAN_CALL));
+        }
+        let point = |(function, program, cost, plan): (Function, Program, SiteCost, u32)| {
+            let offset = own_offset(function as *const () as u64).ok_or(KernelError::Calibration)?;
+            let cookie = Cookie::new(0, Scope::Calibration, cost, self.first_plan + plan);
+            Ok(AttachPoint { object: 0, offset, program, semaphore: None, cookie })
+        };
+        sites.into_iter().map(point).collect()
+    }
+}
+
+type Function = unsafe extern "C" fn();
 
 /// What a typical probe does: two registers; the same as a call; and with operations that read memory.
-fn plans() -> [Plan; 3] {
+pub(super) fn plans() -> [Plan; 3] {
     let mut event = Plan { register_count: 2, ..Plan::EMPTY };
     event.registers[0] = RDI;
     event.registers[1] = RSP;
@@ -116,14 +136,14 @@ fn plans() -> [Plan; 3] {
     [event, call, steps]
 }
 
-/// Nanoseconds per call of the calibration function.
-fn call_ns() -> f64 {
+/// Nanoseconds per call of a calibration function.
+fn call_ns(function: Function) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..BATCHES {
         let start = Instant::now();
         for _ in 0..BATCH_CALLS {
             // SAFETY: the function takes nothing, changes nothing and returns.
-            unsafe { tracer_calibration_entry() };
+            unsafe { function() };
         }
         best = best.min(start.elapsed().as_nanos() as f64 / f64::from(BATCH_CALLS));
     }
@@ -158,11 +178,15 @@ fn own_offset(address: u64) -> Option<FileOffset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::load::{AttachMode, LoadRequest};
 
     #[test]
     fn every_kind_of_hit_costs_something() -> Result<(), KernelError> {
         let own = PidNamespace { process_id: std::process::id(), ..PidNamespace::default() };
-        let cost = calibrate(AttachMode::Multi, own)?;
+        let request = LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: 1 << 20 };
+        let (loaded, _records) = Loaded::new(&request)?;
+        let calibration = Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true };
+        let cost = calibration.measure(own)?;
         assert!(cost.hit_ns.iter().all(|ns| *ns > 50.0), "{cost:?}");
         Ok(())
     }

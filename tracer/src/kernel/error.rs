@@ -5,8 +5,8 @@ use std::io;
 /// Errors of loading, attaching and reading.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
-    #[error("cannot create the BPF maps: needs CAP_BPF and CAP_PERFMON, run as root or see `tracer doctor`")]
-    Maps(#[source] aya::EbpfError),
+    #[error("cannot create the BPF map `{map}`: needs CAP_BPF and CAP_PERFMON, run as root or see `tracer doctor`")]
+    MapCreate { map: String, source: aya::maps::MapError },
     #[error("the BPF object has no map `{0}`: it was not built from this source, run `cargo xtask ebpf`")]
     MapMissing(&'static str),
     #[error("cannot use the BPF map `{map}`")]

@@ -36,7 +36,7 @@ impl Links {
         let mut links = Self::default();
         for ((_, object, program), mut points) in groups {
             let Some(path) = plan.objects.get(object) else { continue };
-            let Some(fd) = loaded.program(program) else { continue };
+            let fd = loaded.program(program)?;
             points.sort_by_key(|point| point.offset);
             let c_path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
             let target = Target { path: &c_path, program: fd.as_fd(), process_id };
@@ -115,18 +115,45 @@ impl Links {
 
     /// Detaches what opens frames and counts calls, and leaves the exits: calls under way still bring their return.
     pub fn detach_entries(&mut self) {
-        self.open.retain(|(program, _)| matches!(program, Program::Exit | Program::ReturnTrampoline));
+        let (exits, entries) = std::mem::take(&mut self.open).into_iter().partition(|(program, _)| is_exit(*program));
+        self.open = exits;
+        close(entries);
     }
 
     /// Whether exits are attached.
     pub fn has_exits(&self) -> bool {
-        self.open.iter().any(|(program, _)| matches!(program, Program::Exit | Program::ReturnTrampoline))
+        self.open.iter().any(|(program, _)| is_exit(*program))
     }
 
     /// Detaches everything.
     pub fn detach(&mut self) {
-        self.open.clear();
+        close(std::mem::take(&mut self.open));
     }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+fn is_exit(program: Program) -> bool {
+    matches!(program, Program::Exit | Program::ReturnTrampoline)
+}
+
+/// Closes links side by side: each waits for the kernel's grace period, some 30 ms, and they can wait together.
+fn close(links: Vec<(Program, OwnedFd)>) {
+    /// Perf events come one per site; more threads than this would not help.
+    const THREADS_MAX: usize = 8;
+    let share = links.len().div_ceil(THREADS_MAX).max(1);
+    let mut links = links;
+    std::thread::scope(|scope| {
+        while links.len() > share {
+            let part = links.split_off(links.len() - share);
+            scope.spawn(move || drop(part));
+        }
+        drop(links);
+    });
 }
 
 struct Target<'a> {
@@ -139,7 +166,7 @@ struct Target<'a> {
 fn order(program: Program) -> u8 {
     match program {
         Program::Exit | Program::ReturnTrampoline => 0,
-        Program::Entry | Program::Mailbox => 1,
+        Program::Entry | Program::Mailbox | Program::Empty | Program::Handwritten => 1,
     }
 }
 

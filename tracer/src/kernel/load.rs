@@ -2,10 +2,11 @@
 //! events. Nothing is attached here.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
+use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
-use aya::{Ebpf, EbpfLoader, Pod};
 use aya_obj::Object;
 use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::plan::Plan;
@@ -42,67 +43,134 @@ unsafe impl Pod for Wire<Mailbox> {}
 /// Mailbox statistics by mailbox id.
 pub type Mailboxes = BpfHashMap<MapData, u64, Wire<Mailbox>>;
 
-/// Loaded programs and their maps.
+/// The maps, and the programs as they are needed.
 pub struct Loaded {
     pub mode: AttachMode,
     pub control: ControlBlocks,
     pub mailboxes: Mailboxes,
-    programs: HashMap<Program, OwnedFd>,
-    /// Keeps the maps that only programs use.
-    _object: Ebpf,
+    object: Object,
+    btf: OwnedFd,
+    programs: [OnceLock<OwnedFd>; PROGRAMS],
+    /// Programs are loaded by the maps' descriptors, so these stay open. The ring buffer's reader keeps that one.
+    _plans: Array<MapData, Wire<Plan>>,
+    _maps: Vec<MapData>,
 }
+
+/// Number of [`Program`]s.
+const PROGRAMS: usize = 6;
 
 /// What to load.
 pub struct LoadRequest<'a> {
     pub mode: AttachMode,
     pub plans: &'a [Plan],
-    /// Only the programs that the plan uses are loaded.
-    pub programs: &'a [Program],
     pub ring_bytes: u32,
 }
 
 impl Loaded {
-    /// Creates the maps, fills in the plans, loads the programs. The ring buffer comes apart: it has one reader.
+    /// Creates the maps and fills in the plans. The ring buffer comes apart: it has one reader.
     pub fn new(request: &LoadRequest<'_>) -> Result<(Self, RingBuf<MapData>), KernelError> {
-        let mut maps = EbpfLoader::new()
-            .allow_unsupported_maps()
-            .map_max_entries("PLANS", request.plans.len().max(1) as u32)
-            .map_max_entries("RECORDS", request.ring_bytes)
-            .load(OBJECT)
-            .map_err(KernelError::Maps)?;
-        let programs = load_programs(&maps, request)?;
-        let mut plans: Array<_, Wire<Plan>> = take(&mut maps, "PLANS")?;
+        let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
+        let btf = load_btf(&mut object)?;
+        let mut maps = create_maps(&object, btf.as_fd(), request)?;
+        relocate(&mut object, &maps)?;
+        let mut plans: Array<_, Wire<Plan>> = typed(&mut maps, PLANS, Map::Array)?;
         for (index, plan) in request.plans.iter().enumerate() {
-            plans.set(index as u32, Wire(*plan), 0).map_err(|source| KernelError::Map { map: "PLANS", source })?;
+            plans.set(index as u32, Wire(*plan), 0).map_err(|source| KernelError::Map { map: PLANS, source })?;
         }
-        let control = maps.map("CONTROL").and_then(map_data).ok_or(KernelError::MapMissing("CONTROL"))?;
-        let control = ControlBlocks::map(control.fd().as_fd()).map_err(KernelError::ControlMapping)?;
-        let records = take(&mut maps, "RECORDS")?;
-        let loaded =
-            Self { mode: request.mode, control, mailboxes: take(&mut maps, "MAILBOXES")?, programs, _object: maps };
-        Ok((loaded, records))
+        let control = maps.get(CONTROL).ok_or(KernelError::MapMissing(CONTROL))?.fd().as_fd();
+        let control = ControlBlocks::map(control).map_err(KernelError::ControlMapping)?;
+        let records = typed(&mut maps, RECORDS, Map::RingBuf)?;
+        let mailboxes = typed(&mut maps, MAILBOXES, Map::HashMap)?;
+        let mode = request.mode;
+        let _maps = maps.into_values().collect();
+        Ok((
+            Self { mode, control, mailboxes, object, btf, programs: Default::default(), _plans: plans, _maps },
+            records,
+        ))
     }
 
-    /// The loaded program, if the request named it.
-    pub(super) fn program(&self, program: Program) -> Option<&OwnedFd> {
-        self.programs.get(&program)
+    /// Loads these programs at the same time: the verifier takes some milliseconds for each.
+    pub(super) fn load(&self, programs: &[Program]) -> Result<(), KernelError> {
+        std::thread::scope(|scope| {
+            let loads: Vec<_> = programs.iter().map(|program| scope.spawn(|| self.program(*program))).collect();
+            loads.into_iter().try_for_each(|load| match load.join() {
+                Ok(loaded) => loaded.map(|_| ()),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    /// The program, loaded when it is first asked for.
+    pub(super) fn program(&self, program: Program) -> Result<&OwnedFd, KernelError> {
+        let slot = match program {
+            Program::Entry => &self.programs[0],
+            Program::Exit => &self.programs[1],
+            Program::ReturnTrampoline => &self.programs[2],
+            Program::Mailbox => &self.programs[3],
+            Program::Empty => &self.programs[4],
+            Program::Handwritten => &self.programs[5],
+        };
+        match slot.get() {
+            Some(loaded) => Ok(loaded),
+            None => {
+                let loaded = load(&self.object, program, &self.btf, self.mode)?;
+                Ok(slot.get_or_init(|| loaded))
+            }
+        }
     }
 }
 
-fn take<T>(maps: &mut Ebpf, name: &'static str) -> Result<T, KernelError>
+const PLANS: &str = "PLANS";
+const CONTROL: &str = "CONTROL";
+const RECORDS: &str = "RECORDS";
+const MAILBOXES: &str = "MAILBOXES";
+
+fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
+    let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
+    let features = aya::features().btf().ok_or_else(unsupported)?;
+    let btf = object.fixup_and_sanitize_btf(features).map_err(KernelError::Btf)?.ok_or_else(unsupported)?;
+    sys::btf_load(&btf.to_bytes()).map_err(KernelError::BtfLoad)
+}
+
+/// Every map of the object. Not by aya's own loader, which parses all of the kernel's type information first (4 MB,
+/// 15 ms and more): these programs are not relocated against it.
+fn create_maps(
+    object: &Object,
+    btf: BorrowedFd<'_>,
+    request: &LoadRequest<'_>,
+) -> Result<HashMap<String, MapData>, KernelError> {
+    let mut maps = HashMap::new();
+    for (name, definition) in &object.maps {
+        let mut definition = definition.clone();
+        match name.as_str() {
+            PLANS => definition.set_max_entries(request.plans.len().max(1) as u32),
+            RECORDS => definition.set_max_entries(request.ring_bytes),
+            _ => {}
+        }
+        let map = MapData::create(definition, name, Some(btf))
+            .map_err(|source| KernelError::MapCreate { map: name.clone(), source })?;
+        maps.insert(name.clone(), map);
+    }
+    Ok(maps)
+}
+
+fn typed<T>(maps: &mut HashMap<String, MapData>, name: &'static str, kind: fn(MapData) -> Map) -> Result<T, KernelError>
 where
     T: TryFrom<Map, Error = aya::maps::MapError>,
 {
-    let map = maps.take_map(name).ok_or(KernelError::MapMissing(name))?;
-    T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
+    let map = maps.remove(name).ok_or(KernelError::MapMissing(name))?;
+    T::try_from(kind(map)).map_err(|source| KernelError::Map { map: name, source })
 }
 
-/// The descriptor and definition behind a map of one of the kinds that the object has.
-fn map_data(map: &Map) -> Option<&MapData> {
-    match map {
-        Map::Array(data) | Map::HashMap(data) | Map::RingBuf(data) | Map::Unsupported(data) => Some(data),
-        _ => None,
-    }
+/// Puts the maps' descriptors and the calls between functions into the instructions.
+fn relocate(object: &mut Object, maps: &HashMap<String, MapData>) -> Result<(), KernelError> {
+    let text_sections = object.functions.keys().map(|(section, _)| *section).collect();
+    let definitions = object.maps.clone();
+    let relocations = definitions
+        .iter()
+        .filter_map(|(name, definition)| Some((name.as_str(), maps.get(name)?.fd().as_fd().as_raw_fd(), definition)));
+    object.relocate_maps(relocations, &text_sections).map_err(KernelError::Relocation)?;
+    object.relocate_calls(&text_sections).map_err(KernelError::Relocation)
 }
 
 /// Name of the program in the BPF object.
@@ -112,28 +180,9 @@ fn name(program: Program) -> &'static str {
         Program::Exit => "exit",
         Program::ReturnTrampoline => "uretprobe",
         Program::Mailbox => "mailbox",
+        Program::Empty => "empty",
+        Program::Handwritten => "handwritten",
     }
-}
-
-fn load_programs(maps: &Ebpf, request: &LoadRequest<'_>) -> Result<HashMap<Program, OwnedFd>, KernelError> {
-    let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
-    let features = aya::features();
-    let btf_features = features.btf().ok_or(KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into()))?;
-    let btf = object
-        .fixup_and_sanitize_btf(btf_features)
-        .map_err(KernelError::Btf)?
-        .map(|btf| sys::btf_load(&btf.to_bytes()))
-        .ok_or(KernelError::BtfLoad(std::io::ErrorKind::NotFound.into()))?
-        .map_err(KernelError::BtfLoad)?;
-    let text_sections = object.functions.keys().map(|(section, _)| *section).collect();
-    let definitions = object.maps.clone();
-    let relocations = definitions.iter().filter_map(|(name, definition)| {
-        let data = maps.map(name).and_then(map_data)?;
-        Some((name.as_str(), data.fd().as_fd().as_raw_fd(), definition))
-    });
-    object.relocate_maps(relocations, &text_sections).map_err(KernelError::Relocation)?;
-    object.relocate_calls(&text_sections).map_err(KernelError::Relocation)?;
-    request.programs.iter().map(|program| Ok((*program, load(&object, *program, &btf, request.mode)?))).collect()
 }
 
 fn load(object: &Object, program: Program, btf: &OwnedFd, mode: AttachMode) -> Result<OwnedFd, KernelError> {
@@ -166,11 +215,18 @@ mod tests {
 
     #[test]
     fn every_program_passes_the_verifier_for_both_ways_to_attach() {
-        let programs = [Program::Entry, Program::Exit, Program::ReturnTrampoline, Program::Mailbox];
+        let programs = [
+            Program::Entry,
+            Program::Exit,
+            Program::ReturnTrampoline,
+            Program::Mailbox,
+            Program::Empty,
+            Program::Handwritten,
+        ];
         for mode in [AttachMode::Multi, AttachMode::PerfEvent] {
-            let request = LoadRequest { mode, plans: &[Plan::EMPTY], programs: &programs, ring_bytes: 1 << 20 };
-            match Loaded::new(&request) {
-                Ok((loaded, _)) => assert!(programs.iter().all(|program| loaded.program(*program).is_some())),
+            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20 };
+            match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
+                Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),
                 Err(error) => panic!("{error}"),
             }

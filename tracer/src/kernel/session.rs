@@ -2,15 +2,20 @@
 //! kernel when the tracer dies: links live as long as their descriptors.
 
 use std::io;
+use std::mem::offset_of;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::MapData;
 use aya::maps::ring_buf::RingBuf;
 use tokio::io::unix::AsyncFd;
 use tracer_ebpf::abi::control::{Control, Tripped};
-use tracer_ebpf::abi::cookie::Scope;
+use tracer_ebpf::abi::cookie::{Cookie, Scope};
 use tracer_ebpf::abi::mailbox::Mailbox;
+use tracer_ebpf::abi::record::Header;
 
+use super::calibrate::{self, Calibration};
 use super::error::KernelError;
 use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
@@ -55,7 +60,8 @@ pub struct PidNamespace {
 pub struct Session {
     links: Links,
     records: AsyncFd<RingBuf<MapData>>,
-    loaded: Loaded,
+    loaded: Arc<Loaded>,
+    calibration: Calibration,
     meter: Meter,
     /// When the last site was attached.
     pub armed: Instant,
@@ -67,9 +73,12 @@ impl Session {
         let mut programs: Vec<Program> = plan.points.iter().map(|point| point.program).collect();
         programs.sort_unstable();
         programs.dedup();
-        let load =
-            LoadRequest { mode: request.mode, plans: &plan.plans, programs: &programs, ring_bytes: request.ring_bytes };
+        let mut plans = plan.plans.clone();
+        let first_plan = plans.len() as u32;
+        plans.extend(calibrate::plans());
+        let load = LoadRequest { mode: request.mode, plans: &plans, ring_bytes: request.ring_bytes };
         let (loaded, records) = Loaded::new(&load)?;
+        loaded.load(&programs)?;
         let deadline_ns =
             request.duration.map_or(0, |duration| monotonic_ns().saturating_add(duration.as_nanos() as u64));
         loaded.control.set(
@@ -88,12 +97,19 @@ impl Session {
         // SAFETY: the ring buffer owns its descriptor and keeps it open until it is dropped, inside the AsyncFd.
         let records = unsafe { AsyncFd::register(records) }.map_err(|error| KernelError::Wait(error.into()))?;
         let links = Links::attach(&loaded, plan, request.process_id)?;
-        Ok(Self { links, records, loaded, meter: Meter::new(request.process_id), armed: Instant::now() })
+        let loaded = Arc::new(loaded);
+        let calibration = Calibration {
+            loaded: Arc::clone(&loaded),
+            first_plan,
+            with_trampoline: programs.contains(&Program::ReturnTrampoline),
+        };
+        let meter = Meter::new(request.process_id);
+        Ok(Self { links, records, loaded, calibration, meter, armed: Instant::now() })
     }
 
-    /// How sites are attached.
-    pub fn mode(&self) -> AttachMode {
-        self.loaded.mode
+    /// What measures the cost of a hit with this session's programs; for a thread of its own.
+    pub fn calibration(&self) -> Calibration {
+        self.calibration.clone()
     }
 
     /// Number of sites attached.
@@ -124,8 +140,10 @@ impl Session {
         let mut count = 0;
         while count < max {
             let Some(record) = records.next() else { break };
-            take(&record);
             count += 1;
+            if scope(&record) == Scope::Target as u32 {
+                take(&record);
+            }
         }
         count
     }
@@ -189,6 +207,13 @@ impl Session {
     pub fn next_epoch(&self) {
         self.loaded.control.next_epoch(Scope::Target);
     }
+}
+
+/// Whom the record is about: the calibration's own hits come through the same buffer.
+fn scope(record: &[u8]) -> u32 {
+    const COOKIE: Range<usize> = offset_of!(Header, cookie)..offset_of!(Header, cookie) + size_of::<u64>();
+    let cookie = record.get(COOKIE).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+    Cookie(cookie).scope()
 }
 
 /// CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`.

@@ -19,6 +19,10 @@ pub enum Program {
     ReturnTrampoline,
     /// A mailbox probe, aggregated in the kernel.
     Mailbox,
+    /// Nothing: a bench's measure of the trap alone.
+    Empty,
+    /// Two registers, written by hand: a bench's measure of the engine.
+    Handwritten,
 }
 
 /// One site: where the kernel puts its breakpoint, and what it hands back.
