@@ -28,7 +28,7 @@ pub enum Program {
 /// One site: where the kernel puts its breakpoint, and what it hands back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachPoint {
-    /// Index into [`ProbePlan::objects`].
+    /// Index into [`AttachPlan::objects`].
     pub object: usize,
     pub offset: FileOffset,
     pub program: Program,

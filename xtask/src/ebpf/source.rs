@@ -75,13 +75,26 @@ fn read_table(path: &Path) -> Result<Table> {
     text.parse().with_context(|| format!("cannot parse {}", path.display()))
 }
 
-/// The profiles that the object is built with, sorted by name.
+/// The profiles that the object is built with, sorted by name. What they say of the workspace's other crates is none
+/// of the object's business.
 fn settings(workspace: &Table) -> BTreeMap<String, String> {
+    let members = workspace.get("workspace").and_then(|table| table.get("members")).and_then(Value::as_array);
+    let is_other =
+        |name: &str| name != CRATE && members.into_iter().flatten().any(|member| member.as_str() == Some(name));
     let mut settings = BTreeMap::new();
     for profile in ["release", "bpf"] {
         let values = workspace.get("profile").and_then(|profiles| profiles.get(profile)).and_then(Value::as_table);
         for (key, value) in values.into_iter().flatten() {
-            settings.insert(format!("profile.{profile}.{key}"), value.to_string());
+            match value.as_table().filter(|_| key == "package") {
+                Some(packages) => {
+                    for (package, value) in packages.iter().filter(|(package, _)| !is_other(package)) {
+                        settings.insert(format!("profile.{profile}.package.{package}"), value.to_string());
+                    }
+                }
+                None => {
+                    settings.insert(format!("profile.{profile}.{key}"), value.to_string());
+                }
+            }
         }
     }
     settings
@@ -185,6 +198,23 @@ mod tests {
         let closure = locked(&LOCK.parse().unwrap(), direct);
         let expected = ["below 3.0.0 deep", "kept 2.0.0 new"];
         assert_eq!(closure.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn settings_of_other_crates_of_the_workspace_do_not_count() {
+        let workspace = r#"
+            [workspace]
+            members = ["tracer", "tracer-ebpf"]
+            [profile.release]
+            debug = "full"
+            [profile.release.package]
+            tracer = { strip = true }
+            tracer-ebpf = { opt-level = 2 }
+            aya-ebpf = { opt-level = 3 }
+        "#;
+        let names: Vec<String> = settings(&workspace.parse().unwrap()).into_keys().collect();
+        let package = |name: &str| format!("profile.release.package.{name}");
+        assert_eq!(names, ["profile.release.debug".to_owned(), package("aya-ebpf"), package("tracer-ebpf")]);
     }
 
     #[test]
