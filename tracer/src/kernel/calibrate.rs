@@ -9,7 +9,7 @@ use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
 
 use super::error::KernelError;
 use super::link::Links;
-use super::load::Loaded;
+use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::Cost;
 use super::session::PidNamespace;
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
@@ -17,6 +17,9 @@ use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
 /// Calls per batch; the fastest batch counts, since everything that disturbs a measurement makes it longer.
 const BATCH_CALLS: u32 = 100;
 const BATCHES: u32 = 6;
+
+/// Room for all records of a measurement.
+const RING_BYTES: u32 = 1 << 20;
 
 /// Operations in the plan that measures a step.
 const STEPS: u8 = 16;
@@ -65,6 +68,13 @@ pub struct Calibration {
     /// Index of the first of [`plans`] among the session's plans.
     pub(super) first_plan: u32,
     pub(super) with_trampoline: bool,
+}
+
+/// Cost per hit without a session: loads the programs for the measurement alone.
+pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelError> {
+    let request = LoadRequest { mode, plans: &plans(), ring_bytes: RING_BYTES };
+    let (loaded, _records) = Loaded::new(&request)?;
+    Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)
 }
 
 impl Calibration {
@@ -178,15 +188,11 @@ fn own_offset(address: u64) -> Option<FileOffset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::load::{AttachMode, LoadRequest};
 
     #[test]
     fn every_kind_of_hit_costs_something() -> Result<(), KernelError> {
         let own = PidNamespace { process_id: std::process::id(), ..PidNamespace::default() };
-        let request = LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: 1 << 20 };
-        let (loaded, _records) = Loaded::new(&request)?;
-        let calibration = Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true };
-        let cost = calibration.measure(own)?;
+        let cost = calibrate(AttachMode::Multi, own)?;
         assert!(cost.hit_ns.iter().all(|ns| *ns > 50.0), "{cost:?}");
         Ok(())
     }
