@@ -169,7 +169,7 @@ fn memory(body: &str, resolve: Resolve<'_>) -> Option<Found> {
     // Without a register only a symbol says where the value is: a bare number has no agreed meaning.
     let is_anchored = sum.has_symbol || (!is_relative && (base.is_some() || index.is_some()));
     let is_legal = !(is_relative && index.is_some()) && index.is_none_or(|(register, _)| register != Register::RSP);
-    (is_anchored && is_legal).then(|| Found {
+    (is_anchored && is_legal).then_some(Found {
         place: Place::Memory(MemoryPlace { base, index, displacement: sum.value, indirect: None }),
         width_bytes: None,
         is_relocated: sum.has_symbol,
