@@ -16,8 +16,8 @@ Examples:
   tracer doctor -p myapp    and how much of that program can be seen
   tracer doctor --json | jq 'select(.state == \"missing\")'
 
-Each line is ok, limited (something costs more or is not shown), missing (nothing can be traced before it is
-solved) or unknown. Nothing is attached to the program. Exit code: 0 ready, 1 something is missing.";
+Each line is `ok`, `limited` (something costs more or is not shown), `missing` (nothing can be traced before it is \
+solved) or `unknown`. Nothing is attached to the program. Exit code: 0 ready, 1 something is missing.";
 
 /// Say what can be traced here, what cannot, and what to do about it
 #[derive(Debug, Args)]

@@ -21,13 +21,14 @@ const EXAMPLES: &str = "\
 Examples:
   tracer list -p myapp                         all functions and USDT probes of the executable
   tracer list -p myapp 'store::*'              the functions of a module
-  tracer list ./target/release/myapp 'Store'   a program that does not run
+  tracer list ./myapp 'Store::*'               of a program that does not run
   tracer list -p myapp 'libc.so.6!mall*'       a library's functions
   tracer list -p postgres 'usdt:*:query*'      USDT probes with their arguments
 
-Each line is one function, with its signature if there is debug information. Copies (of generic functions, of
-functions compiled into several crates) are counted; a function marked `inlined only` has no entry to probe.
-Privilege is needed only for other users' processes. Nothing found: exit code 1.";
+Each line is one function, with its signature if there is debug information (`_` is a parameter without a name, or one \
+that the compiler removed). Copies, as generic functions have them, are counted. A function marked `inlined only` has no \
+entry to probe; without a pattern those are left out. Privilege is needed only for other users' processes. \
+Nothing found: exit code 1.";
 
 /// List functions with their signatures, and USDT probes with their arguments
 #[derive(Debug, Args)]
@@ -36,13 +37,13 @@ pub struct Arguments {
     /// The process to look into: its pid, or its name if only one process has it
     #[arg(short, long = "pid", value_name = "PID|NAME")]
     process: Option<String>,
-    /// The file to look into, if no process is given; then what to list: the patterns of `tracer trace`, or all
+    /// What to list, as in `tracer trace`; all if left out. Without -p, the file to look into comes first
     #[arg(value_name = "FILE|PATTERN", num_args = 0..=2)]
     words: Vec<String>,
     /// Show at most N functions and N probes; 0 shows all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 0)]
     limit: usize,
-    /// List closures too
+    /// List closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
     #[command(flatten)]

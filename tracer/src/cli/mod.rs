@@ -3,6 +3,7 @@
 
 mod completions;
 mod doctor;
+mod dry_run;
 mod exit;
 mod interrupt;
 mod list;
@@ -72,3 +73,7 @@ pub fn command() -> clap::Command {
 
 /// Version of the tracer, and which BPF object it carries.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nBPF object ", env!("TRACER_BPF_DIGEST"));
+
+#[cfg(test)]
+#[path = "help_tests.rs"]
+mod help_tests;

@@ -9,20 +9,20 @@ use crate::report::color::{ColorChoice, Palette};
 
 #[derive(Debug, Args)]
 pub struct TargetOptions {
-    /// The process: its pid, or its name if only one process has it
+    /// The process to look into: its pid, or its name if only one process has it
     #[arg(short, long = "pid", value_name = "PID|NAME")]
     pub process: String,
 }
 
 #[derive(Debug, Args)]
 pub struct OutputOptions {
-    /// JSON Lines instead of text
+    /// Print JSON Lines instead of text
     #[arg(long)]
     pub json: bool,
-    /// When to use colors
+    /// When to use colors: `auto` does so in a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// Say more on standard error
+    /// Say more on standard error: all that was left out, and why
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -52,10 +52,10 @@ pub enum Color {
 /// What keeps a session safe.
 #[derive(Debug, Args)]
 pub struct SafetyOptions {
-    /// End the session when probes cost the target more than this; 100 turns it off
+    /// End when the probes cost the target more than PERCENT of its time; 100 turns this guard off
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub max_overhead: f64,
-    /// How to attach
+    /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, value_name = "WAY", hide_short_help = true)]
     pub attach: Attach,
 }
@@ -71,9 +71,9 @@ impl SafetyOptions {
 pub enum Attach {
     /// The best way that this kernel has
     Auto,
-    /// uprobe_multi links, Linux 6.6
+    /// By uprobe_multi links, from Linux 6.6 on
     Multi,
-    /// One perf event for each site, Linux 5.15: slow to detach
+    /// By one perf event for each site, from Linux 5.15 on: slow, and needs CAP_SYS_ADMIN
     PerfEvent,
 }
 

@@ -27,9 +27,11 @@ Examples:
   tracer queues -p myapp                          one window of 2 seconds
   tracer queues -p myapp --interval 1s --for 1m   a table each second, for a minute
   tracer queues -p myapp --sort change --top 5    the five that grow fastest
-  tracer queues -p myapp --json | jq '[.name, .length, .capacity]'
+  tracer queues -p myapp --json | jq -c '[.name, .length, .capacity]'
 
-LEVEL is what is queued at the window's end, CHANGE what that is more or less than at its start.";
+LEVEL is what is queued at the window's end, CHANGE how much more or less that is than at its start. Mailboxes are \
+seen through the USDT probes that the program exports (`tracer doctor -p` says whether it does); one without them: \
+exit code 1.";
 
 /// Sample the lengths of mailboxes: level and change, traffic, longest wait
 #[derive(Debug, Args)]
@@ -37,13 +39,13 @@ LEVEL is what is queued at the window's end, CHANGE what that is more or less th
 pub struct Arguments {
     #[command(flatten)]
     target: TargetOptions,
-    /// Length of one window
+    /// Length of one window, as 500ms, 2s or 1m
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = options::interval)]
     interval: Duration,
-    /// How long to go on; 0 lifts the limit [default: one window]
+    /// How long to go on, window after window; 0 is without end [default: one window]
     #[arg(long = "for", value_name = "DURATION")]
     duration: Option<Limit>,
-    /// Mailboxes to show; all of them by default
+    /// Show only the first N mailboxes [default: all]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
     /// What comes first

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::dry_run;
 use super::exit::{DONE, Failure};
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
@@ -31,16 +32,20 @@ const RING_BYTES: u32 = 8 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  tracer trace -p myapp 'Store::save'                    10 calls, or 15 seconds
-  tracer trace -p myapp 'store::*' 'audit::*'            all functions of two modules, nested as they call
-  tracer trace -p 4711 -n 100 --for 1m '/_handler$/'     by regular expression
-  tracer trace -p myapp 'libc.so.6!malloc' --rate 1000/s functions of a library
-  tracer trace -p postgres 'usdt:postgresql:query*'      USDT probes
-  tracer trace -p myapp 'store::*' --dry-run             what would be attached, and where
-  tracer trace -p myapp 'Store::save' --json | jq .args
+  tracer trace -p myapp 'Store::save'                 10 calls, or 15 seconds
+  tracer trace -p myapp 'store::*' 'audit::*'         two modules, nested as they call
+  tracer trace -p 4711 -n 100 --for 1m '/_handler$/'  by regular expression
+  tracer trace -p myapp 'libc.so.6!malloc' -n 3       a function of a library
+  tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
+  tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
+  tracer trace -p myapp 'Store::save' --json | jq -c .args
 
-Probes are globs on demangled paths, matched at `::` from the right: 'Store::save' finds
-myapp::store::Store::save, 'store::*' is the module and everything below it.";
+Probes are globs on demangled paths, matched at `::` from the right: 'Store::save' finds myapp::store::Store::save, \
+'store::*' is the module and everything below it. An async fn goes by its own name; each poll is a call. Calls are \
+shown as they begin, with their arguments; `→` is the end of one, with what it returned and how long it took.
+
+Exit codes: 0 done (a limit was reached, Ctrl-C, or the target exited), 1 failed, 2 usage, 3 done but events were lost, \
+4 ended by --max-overhead.";
 
 /// Trace calls of functions and USDT probes: a tree with arguments, return values and durations
 #[derive(Debug, Args)]
@@ -51,25 +56,25 @@ pub struct Arguments {
     /// What to trace: 'Store::save', 'store::*', '/regex/', 'libfoo.so!name', 'usdt:provider:name', 0x11a0
     #[arg(required = true, value_name = "PROBE")]
     probes: Vec<String>,
-    /// Calls to trace; 0 lifts the limit
+    /// End after so many calls, and see their returns; 0 lifts the limit
     #[arg(short = 'n', long, value_name = "CALLS", default_value_t = 10)]
     limit: u64,
-    /// Time to trace; 0 lifts the limit
+    /// End after so much time, as 500ms, 15s or 1m; 0 lifts the limit
     #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
     duration: Limit,
     /// End the session when more calls come within a second
     #[arg(long, value_name = "N/s", value_parser = options::rate)]
     rate: Option<u64>,
-    /// How the ends of calls are seen
+    /// How the end of a call is seen
     #[arg(long, value_enum, default_value_t = ReturnsOption::Auto, value_name = "HOW")]
     returns: ReturnsOption,
-    /// Trace closures too
+    /// Trace closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
-    /// Characters shown of one value, in text; 0 shows all. JSON is never cut
+    /// Cut values after N characters in text, and say how much is left out; 0 shows all. JSON is never cut
     #[arg(long, value_name = "N", default_value_t = 160)]
     value_width: usize,
-    /// Print what would be attached, and stop
+    /// Print what would be attached and where values would be read, and attach nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -80,13 +85,13 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ReturnsOption {
-    /// By exits; by a uretprobe only where unwinding cannot reach
+    /// As `exits`; as `uretprobe` where no panic or exception can pass, and it is cheaper
     Auto,
-    /// A probe on each `ret` and tail jump: safe with panics and exceptions
+    /// By a probe on each `ret` and tail jump: safe with panics and exceptions
     Exits,
-    /// The kernel's return trampoline: cheap, but a panic that passes it aborts the target
+    /// By the kernel's return trampoline: a panic or exception that passes it aborts the target!
     Uretprobe,
-    /// Only entries
+    /// Not at all: only calls are shown
     Off,
 }
 
@@ -120,8 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let planned = request::plan(&images, &trace).map_err(|nothing| Failure::new(nothing.to_string()))?;
     if arguments.dry_run {
-        print!("{}", planned.text());
-        return Ok(DONE);
+        return dry_run(&planned, &arguments.output);
     }
     for note in planned.notes(arguments.output.verbose) {
         eprintln!("tracer: {note}");
@@ -141,6 +145,15 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
     runtime.block_on(trace_process(arguments, &process, planned, &request, limits))
+}
+
+fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
+    let report = dry_run::report(planned);
+    let text = if options.json { report.json() } else { report.text(options.palette()) };
+    let mut output = Output::new(std::io::stdout());
+    output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
+    output.flush()?;
+    Ok(DONE)
 }
 
 async fn trace_process(

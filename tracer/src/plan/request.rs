@@ -1,7 +1,7 @@
 //! The whole request: every probe of the command line resolved, its functions and USDT sites planned.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::builder::PlanBuilder;
 use super::description::Descriptions;
@@ -261,34 +261,5 @@ impl Planned {
             notes.push(format!("… and {more} more such functions (-v names them)"));
         }
         notes
-    }
-
-    /// The plan for people: `--dry-run`.
-    pub fn text(&self) -> String {
-        let mut out = String::new();
-        let mut copies: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for point in &self.attach.points {
-            if let Some(function) = self.descriptions.function(point.cookie) {
-                let (_, sites) = copies.entry(&function.name).or_default();
-                *sites += 1;
-            }
-        }
-        for function in &self.descriptions.functions {
-            copies.entry(&function.name).or_default().0 += 1;
-        }
-        for (name, (copies, sites)) in &copies {
-            let _ = writeln!(out, "{name}  {copies} cop{}, {sites} sites", if *copies == 1 { "y" } else { "ies" });
-        }
-        for note in self.notes(true) {
-            let _ = writeln!(out, "{note}");
-        }
-        let _ = writeln!(
-            out,
-            "{} functions, {} sites, {} capture plans",
-            self.descriptions.functions.len(),
-            self.attach.points.len(),
-            self.attach.plans.len()
-        );
-        out
     }
 }

@@ -1,0 +1,277 @@
+//! `tracer trace --dry-run`: what would be attached, and where each value would be read.
+//!
+//! ```text
+//! app::store::Store::save  1 copy: 1 entry, 2 exits
+//!     self: &mut Store     in rdi
+//!     tree: Tree           in *rsi
+//!     → Result<(), Error>  in *result-pointer
+//! ```
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::color::{Paint, Palette, printable};
+use super::type_name::short;
+use super::units::counted;
+use crate::value::place::{Location, MemoryPlace, Place};
+
+/// One argument or result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedValue {
+    /// Empty for a result.
+    pub name: String,
+    pub type_name: String,
+    pub location: Location,
+}
+
+/// One function with all its copies, or one USDT probe with all its sites.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PlannedFunction {
+    pub name: String,
+    pub is_poll: bool,
+    pub is_usdt: bool,
+    pub copies: u64,
+    pub entries: u64,
+    /// Probes on `ret`s and tail jumps.
+    pub exits: u64,
+    /// Returns seen by the kernel's trampoline.
+    pub trampolines: u64,
+    /// Of the first copy.
+    pub arguments: Vec<PlannedValue>,
+    pub result: Option<PlannedValue>,
+}
+
+/// The whole plan.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PlanReport {
+    pub functions: Vec<PlannedFunction>,
+    /// What was left out or may be missing.
+    pub notes: Vec<String>,
+    pub sites: u64,
+    pub capture_plans: u64,
+}
+
+impl PlanReport {
+    /// A block of lines for each function, the notes, and a line of totals.
+    pub fn text(&self, palette: Palette) -> String {
+        let mut out = String::new();
+        for function in &self.functions {
+            function.text(&mut out, palette);
+        }
+        for note in &self.notes {
+            palette.paint(&mut out, Paint::Warning, &printable(note));
+            out.push('\n');
+        }
+        let totals = format!(
+            "{}, {}, {}; nothing was attached",
+            counted(self.functions.iter().map(|function| function.copies).sum(), "function"),
+            counted(self.sites, "site"),
+            counted(self.capture_plans, "capture plan"),
+        );
+        palette.paint(&mut out, Paint::Dim, &totals);
+        out.push('\n');
+        out
+    }
+
+    /// JSON Lines: `{"kind":"planned",…}` for each function, then `{"kind":"note",…}`.
+    pub fn json(&self) -> String {
+        let mut out = String::new();
+        for function in &self.functions {
+            let _ = writeln!(out, "{}", function.json());
+        }
+        for note in &self.notes {
+            let _ = writeln!(out, "{}", json!({"kind": "note", "text": note}));
+        }
+        out
+    }
+}
+
+impl PlannedFunction {
+    fn text(&self, out: &mut String, palette: Palette) {
+        let prefix = match (self.is_usdt, self.is_poll) {
+            (true, _) => "usdt:",
+            (_, true) => "poll ",
+            _ => "",
+        };
+        palette.paint(out, Paint::Dim, prefix);
+        palette.paint(out, Paint::Strong, &printable(&self.name));
+        palette.paint(out, Paint::Dim, &format!("  {}", self.sites()));
+        out.push('\n');
+        let values: Vec<(String, String)> = self.arguments.iter().chain(&self.result).map(PlannedValue::text).collect();
+        let width = values.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0);
+        for (value, place) in values {
+            let space = " ".repeat(width - value.chars().count());
+            let _ = write!(out, "    {value}{space}  ");
+            palette.paint(out, Paint::Dim, &place);
+            out.push('\n');
+        }
+    }
+
+    fn sites(&self) -> String {
+        if self.is_usdt {
+            return counted(self.entries, "site");
+        }
+        let copies = if self.copies == 1 { "1 copy".to_owned() } else { format!("{} copies", self.copies) };
+        let entries = if self.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", self.entries) };
+        let exits = (self.exits > 0).then(|| counted(self.exits, "exit"));
+        let trampolines = (self.trampolines > 0).then(|| counted(self.trampolines, "return trampoline"));
+        let sites: Vec<String> = [Some(entries), exits, trampolines].into_iter().flatten().collect();
+        format!("{copies}: {}", sites.join(", "))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let value = |value: &PlannedValue| json!({"name": value.name, "type": value.type_name, "place": place_text(&value.location)});
+        json!({
+            "kind": "planned",
+            "function": self.name,
+            "poll": self.is_poll,
+            "usdt": self.is_usdt,
+            "copies": self.copies,
+            "entries": self.entries,
+            "exits": self.exits,
+            "trampolines": self.trampolines,
+            "args": self.arguments.iter().map(value).collect::<Vec<_>>(),
+            "result": self.result.as_ref().map(value),
+        })
+    }
+}
+
+impl PlannedValue {
+    /// What it is, and where.
+    fn text(&self) -> (String, String) {
+        let type_name = short(&self.type_name);
+        let value =
+            if self.name.is_empty() { format!("→ {type_name}") } else { format!("{}: {type_name}", self.name) };
+        (printable(&value).into_owned(), place_text(&self.location))
+    }
+}
+
+/// `in rdi`, `in *rsi`, `in rdx, rcx`, `optimized out`.
+fn place_text(location: &Location) -> String {
+    let mut places: Vec<String> = location.pieces.iter().map(|piece| place(&piece.place)).collect();
+    places.dedup();
+    match (location.pieces.as_slice(), places.join(", ")) {
+        ([], _) => "of size 0".to_owned(),
+        ([only], text) if matches!(only.place, Place::Constant(_) | Place::Missing(_)) => text,
+        (_, text) => format!("in {text}"),
+    }
+}
+
+fn place(place: &Place) -> String {
+    match place {
+        Place::Register(register) => register.to_string(),
+        Place::Memory(memory) => memory_text(memory),
+        Place::Constant(value) => format!("always {value:#x}"),
+        Place::Missing(missing) => missing.to_string(),
+    }
+}
+
+fn memory_text(memory: &MemoryPlace) -> String {
+    let base = memory.base.map(|register| register.to_string());
+    let index = memory.index.map(|(register, scale)| format!("{register}*{scale}"));
+    let mut address: String = [base, index].into_iter().flatten().collect::<Vec<_>>().join("+");
+    match memory.displacement {
+        0 if !address.is_empty() => {}
+        displacement if address.is_empty() => address = format!("{displacement:#x}"),
+        displacement => address = format!("({address}{displacement:+})"),
+    }
+    match memory.indirect {
+        None => format!("*{address}"),
+        Some(0) => format!("**{address}"),
+        Some(offset) => format!("*(*{address}{offset:+})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::place::{Missing, Piece, Register};
+
+    fn value(name: &str, type_name: &str, places: &[Place]) -> PlannedValue {
+        let pieces = places.iter().map(|place| Piece { size_bytes: 8, place: place.clone() }).collect();
+        PlannedValue { name: name.to_owned(), type_name: type_name.to_owned(), location: Location { pieces } }
+    }
+
+    fn memory(displacement: i64, indirect: Option<i64>) -> Place {
+        Place::Memory(MemoryPlace { indirect, ..MemoryPlace::at(Register::RSP, displacement) })
+    }
+
+    fn report() -> PlanReport {
+        let register = Place::Register;
+        let save = PlannedFunction {
+            name: "app::Store::save".to_owned(),
+            copies: 2,
+            entries: 2,
+            exits: 3,
+            arguments: vec![
+                value("self", "&mut app::store::Store", &[register(Register::RDI)]),
+                value("name", "&str", &[register(Register::RSI), register(Register::RDX)]),
+                value("tree", "app::Tree", &[memory(8, None)]),
+                value("deep", "app::Tree", &[memory(-8, Some(16))]),
+                value("first", "u64", &[memory(0, Some(0))]),
+                value("unit", "()", &[]),
+                value("gone", "u8", &[Place::Missing(Missing::OptimizedOut)]),
+                value("seven", "u8", &[Place::Constant(7)]),
+            ],
+            result: Some(value("", "core::option::Option<u8>", &[register(Register::RAX)])),
+            ..PlannedFunction::default()
+        };
+        let poll = PlannedFunction {
+            name: "app::run".to_owned(),
+            is_poll: true,
+            copies: 1,
+            entries: 1,
+            trampolines: 1,
+            ..PlannedFunction::default()
+        };
+        let indexed =
+            MemoryPlace { base: Some(Register::RAX), index: Some((Register::RCX, 8)), displacement: 4, indirect: None };
+        let usdt = PlannedFunction {
+            name: "mailbox:send".to_owned(),
+            is_usdt: true,
+            copies: 1,
+            entries: 1,
+            arguments: vec![value("arg0", "u64", &[Place::Memory(indexed)])],
+            ..PlannedFunction::default()
+        };
+        PlanReport {
+            functions: vec![save, poll, usdt],
+            notes: vec!["left out: app::x: it begins inside an instruction".to_owned()],
+            sites: 8,
+            capture_plans: 3,
+        }
+    }
+
+    #[test]
+    fn text_shows_sites_and_places() {
+        insta::assert_snapshot!(report().text(Palette::OFF), @"
+        app::Store::save  2 copies: 2 entries, 3 exits
+            self: &mut Store  in rdi
+            name: &str        in rsi, rdx
+            tree: Tree        in *(rsp+8)
+            deep: Tree        in *(*(rsp-8)+16)
+            first: u64        in **rsp
+            unit: ()          of size 0
+            gone: u8          optimized out
+            seven: u8         always 0x7
+            → Option<u8>      in rax
+        poll app::run  1 copy: 1 entry, 1 return trampoline
+        usdt:mailbox:send  1 site
+            arg0: u64  in *(rax+rcx*8+4)
+        left out: app::x: it begins inside an instruction
+        4 functions, 8 sites, 3 capture plans; nothing was attached
+        ");
+    }
+
+    #[test]
+    fn json_has_one_function_per_line() {
+        let json = report().json();
+        let lines: Vec<&str> = json.lines().skip(1).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"entries":1,"exits":0,"trampolines":1,"args":[],"result":null}
+        {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"copies":1,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
+        {"kind":"note","text":"left out: app::x: it begins inside an instruction"}
+        "#);
+    }
+}
