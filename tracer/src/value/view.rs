@@ -152,7 +152,7 @@ fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
         "alloc::boxed::Box" => boxed(types, fields),
         "alloc::rc::Rc" | "alloc::sync::Arc" => shared(types, fields, parameters),
         "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" => only_scalar(types, fields),
-        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" => only_scalar(types, fields),
+        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" | "std::unique_ptr" => only_scalar(types, fields),
         path if path.starts_with("core::num::niche_types::") => only_scalar(types, fields),
         "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
         "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),

@@ -8,6 +8,7 @@ mod interface;
 mod location;
 mod location_list;
 mod name;
+mod passing;
 mod scan;
 mod signature;
 mod type_name;

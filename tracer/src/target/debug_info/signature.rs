@@ -102,7 +102,7 @@ impl View<'_> {
         let parameters = places.parameters(&concrete, &listed, &mut loader);
         let return_type = attribute(&chain, gimli::DW_AT_type)
             .and_then(|(at, value)| view.reference(at.unit, value))
-            .map(|at| loader.load(at));
+            .map(|at| loader.load_by_value(at));
         let calling_convention = attribute(&chain, gimli::DW_AT_calling_convention).map(|(_, value)| value);
         let poll = matches!(function.kind, FunctionKind::AsyncFn | FunctionKind::AsyncBlock)
             .then(|| Poll { environment: parameters.first().and_then(|first| pinned(&loaded.types, first.ty)) });
@@ -213,7 +213,7 @@ impl<'a> Places<'_, 'a> {
             .and_then(|(at, value)| self.view.string(at.unit, value))
             .map(|name| name.into_owned());
         let ty = match attribute(chain, gimli::DW_AT_type).and_then(|(at, value)| self.view.reference(at.unit, value)) {
-            Some(at) => loader.load(at),
+            Some(at) => loader.load_by_value(at),
             None => loader.unknown(),
         };
         let location_at_entry = match (self.entry, chain.first()) {

@@ -7,8 +7,8 @@ use gimli::constants as dw;
 
 use super::type_name::{counts, target, type_name};
 use super::unit::{Attribute, Die, Position, View};
-use super::{DieId, Language, aggregate};
-use crate::value::layout::{Passing, PointerKind, Shape, StructStyle, Type, TypeId, Types};
+use super::{DieId, Language, aggregate, passing};
+use crate::value::layout::{PointerKind, Shape, StructStyle, Type, TypeId, Types};
 
 /// Types nested by value deeper than this become opaque: a bound on the stack, far above real programs.
 const NESTING_MAX: usize = 128;
@@ -82,11 +82,20 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         if let Some(die) = self.view.entry(at) {
             let ty = self.read(at, &die, name);
             self.loaded.types.set(id, ty);
-            if let Some(passing) = self.passing(at, &die) {
-                self.loaded.types.set_passing(id, passing);
-            }
         }
         self.nesting -= 1;
+        id
+    }
+
+    /// The type of a parameter or result, of which it matters how it is handed over.
+    pub(super) fn load_by_value(&mut self, at: Position) -> TypeId {
+        let id = self.load(at);
+        if self.view.language(at.unit) == Language::Cpp
+            && self.loaded.types.passing(id).is_none()
+            && let Some(passing) = passing::of(self.view, at)
+        {
+            self.loaded.types.set_passing(id, passing);
+        }
         id
     }
 
@@ -122,7 +131,7 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
             | dw::DW_TAG_packed_type
             | dw::DW_TAG_subrange_type => self.look_through(at, die, name),
             dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type => {
-                match self.definition(at, die) {
+                match self.view.definition(at, die) {
                     Some(definition) => self.look_at(definition, name),
                     None => aggregate::read(self, at, die, name, size_bytes),
                 }
@@ -134,30 +143,6 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
             dw::DW_TAG_unspecified_type => opaque(name, size_bytes),
             _ => opaque(name, size_bytes),
         }
-    }
-
-    /// How a C++ class is handed over: what its entry says, or what that of the type behind a name says.
-    fn passing(&mut self, at: Position, die: &Die<'a>) -> Option<Passing> {
-        let behind = match die.tag() {
-            dw::DW_TAG_typedef | dw::DW_TAG_const_type | dw::DW_TAG_volatile_type => target(self.view, at, die),
-            dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type => {
-                match die.attr_value(dw::DW_AT_calling_convention) {
-                    Some(Attribute::CallingConvention(dw::DW_CC_pass_by_value)) => return Some(Passing::ByValue),
-                    Some(Attribute::CallingConvention(dw::DW_CC_pass_by_reference)) => {
-                        return Some(Passing::ByReference);
-                    }
-                    _ => self.definition(at, die),
-                }
-            }
-            _ => None,
-        }?;
-        let id = self.load(behind);
-        self.loaded.types.passing(id)
-    }
-
-    /// A declaration names the type unit that defines it.
-    fn definition(&self, at: Position, die: &Die<'a>) -> Option<Position> {
-        self.view.reference(at.unit, die.attr_value(dw::DW_AT_signature)?)
     }
 
     /// The type of another entry under this name.

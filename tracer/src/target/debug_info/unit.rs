@@ -196,6 +196,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A declaration names the type unit that defines it.
+    pub(super) fn definition(&self, at: Position, die: &Die<'a>) -> Option<Position> {
+        self.reference(at.unit, die.attr_value(gimli::DW_AT_signature)?)
+    }
+
     /// The section of location lists.
     pub(super) fn locations(&self, is_version_5: bool) -> Slice<'a> {
         let [version_4, version_5] = &self.info.location_lists;

@@ -1,7 +1,7 @@
 //! C++: namespaces, classes, templates, bit fields and type units against what the program itself prints.
 
 use super::*;
-use crate::value::layout::{Field, Shape, Type};
+use crate::value::layout::{Field, Passing, Shape, Type};
 
 const SOURCE: &str = r#"
 #include <cstddef>
@@ -174,4 +174,61 @@ fn a_parameter_is_not_what_the_first_statement_makes_of_it() {
     let register = crate::value::place::Place::Register(crate::value::place::Register::RDI);
     assert_eq!(location("plain"), EntryLocation::Covered(crate::value::place::Location::whole(8, register)));
     assert_eq!(location("older"), EntryLocation::Gap, "its age is not 43 yet");
+}
+
+#[test]
+fn classes_are_handed_over_as_the_compiler_says() {
+    let source = r#"
+        #include <cstdio>
+        #include <memory>
+        #include <optional>
+        #include <string>
+        #include <type_traits>
+        #include <utility>
+        #include <vector>
+        struct Plain { int x; long y; };
+        struct Derived : Plain { Plain more[2]; };
+        struct Built { int x; Built(int x) : x(x) {} };
+        struct Destroyed { int x; ~Destroyed() { x = 0; } };
+        struct Copied { int x; Copied(int x) : x(x) {} Copied(const Copied& other) : x(other.x) {} };
+        struct Defaulted { int x; Defaulted(int x) : x(x) {} Defaulted(const Defaulted&) = default; ~Defaulted() = default; };
+        struct Later { int x; Later(int x) : x(x) {} Later(const Later&); };
+        Later::Later(const Later&) = default;
+        struct Virtual { int x; virtual int get() { return x; } };
+        struct Holder { Destroyed inner; };
+        template <typename T> struct Pair { T a, b; };
+        struct Moved { int x; Moved(int x) : x(x) {} Moved(Moved&& other) = default; Moved(const Moved&) = delete; };
+        #define CASE(number, type, ...) \
+            __attribute__((noinline)) void take_##number(type value) { asm volatile("" :: "r"(&value) : "memory"); } \
+            void show_##number() { printf("take_" #number " %d\n", std::is_trivially_destructible<type>::value \
+                && (std::is_trivially_copy_constructible<type>::value || !std::is_copy_constructible<type>::value) \
+                && (std::is_trivially_move_constructible<type>::value || !std::is_move_constructible<type>::value)); \
+                take_##number(type __VA_ARGS__); }
+        typedef Pair<std::string> Texts; typedef Pair<int> Numbers; typedef std::vector<int> Vector;
+        typedef std::unique_ptr<int> Unique; typedef std::optional<int> Maybe; typedef std::pair<int, char> Two;
+        typedef std::shared_ptr<int> Shared; typedef std::optional<std::string> MaybeText;
+        CASE(0, Plain, {}) CASE(1, Derived, {}) CASE(2, Built, {1}) CASE(3, Destroyed, {}) CASE(4, Copied, {1})
+        CASE(5, Defaulted, {1}) CASE(6, Later, {1}) CASE(7, Virtual, {}) CASE(8, Holder, {}) CASE(9, Texts, {})
+        CASE(10, Numbers, {}) CASE(11, Moved, {1}) CASE(12, Vector, {}) CASE(13, Unique, {}) CASE(14, Maybe, {})
+        CASE(15, Two, {}) CASE(16, Shared, {}) CASE(17, MaybeText, {}) CASE(18, std::string, {})
+        int main() {
+            show_0(); show_1(); show_2(); show_3(); show_4(); show_5(); show_6(); show_7(); show_8(); show_9();
+            show_10(); show_11(); show_12(); show_13(); show_14(); show_15(); show_16(); show_17(); show_18();
+        }
+    "#;
+    let fixture = Fixture::build("c++", &["-g", "-O0", "-std=c++17", "-gdwarf-5"], "fixture.cpp", source);
+    let (info, text) = (fixture.info(), fixture.run());
+    let mut loaded = LoadedTypes::default();
+    let mut wrong = Vec::new();
+    for line in text.lines() {
+        let (name, is_trivial) = line.split_once(' ').expect("two words");
+        let signature = info.signature(&function(&info, name), &mut loaded).expect("a signature");
+        let passing = loaded.types.passing(signature.parameters[0].ty);
+        let expected = if is_trivial == "1" { Passing::ByValue } else { Passing::ByReference };
+        if passing != Some(expected) {
+            wrong.push(format!("{line}: {passing:?}"));
+        }
+    }
+    assert_eq!(text.lines().count(), 19);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
