@@ -27,7 +27,7 @@ Examples:
 
 Each line is one function, with its signature if there is debug information (`_` is a parameter without a name, or one \
 that the compiler removed). Copies, as generic functions have them, are counted. A function marked `inlined only` has no \
-entry to probe; without a pattern those are left out. Privilege is needed only for other users' processes. \
+entry to probe; without a pattern those are left out. Types are written without their modules, but with -v in full. Privilege is needed only for other users' processes. \
 Nothing found: exit code 1.";
 
 /// List functions with their signatures, and USDT probes with their arguments
@@ -78,7 +78,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         eprintln!("tracer: {note}");
     }
     listing.shorten(if arguments.limit == 0 { usize::MAX } else { arguments.limit });
-    let text = if arguments.output.json { listing.json() } else { listing.text(arguments.output.palette()) };
+    let text = if arguments.output.json {
+        listing.json()
+    } else {
+        listing.text(arguments.output.palette(), arguments.output.verbose)
+    };
     let mut output = Output::new(std::io::stdout());
     if let Some(lines) = text.strip_suffix('\n') {
         output.line(|bytes| bytes.extend_from_slice(lines.as_bytes()))?;

@@ -25,7 +25,7 @@ fn list(path: &Path, pattern: &str) -> String {
     let files = Files::new();
     let image = Image::of_file(path, &files).expect("an ELF file");
     let probe = Probe::parse(pattern).expect("a pattern");
-    gather(&[image], Some(&probe), false).text(Palette::OFF)
+    gather(&[image], Some(&probe), false).text(Palette::OFF, false)
 }
 
 const SOURCE: &str = r#"

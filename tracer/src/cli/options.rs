@@ -22,7 +22,7 @@ pub struct OutputOptions {
     /// When to use colors: `auto` does so in a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// Say more on standard error: all that was left out, and why
+    /// Say more: all that was left out and why, types in full
     #[arg(short, long)]
     pub verbose: bool,
 }

@@ -76,7 +76,8 @@ impl Listing {
     }
 
     /// One line each, with the object in front if there are several, and a line of totals at the end.
-    pub fn text(&self, palette: Palette) -> String {
+    /// Types are written without their modules, unless `full_types`.
+    pub fn text(&self, palette: Palette, full_types: bool) -> String {
         let mut out = String::new();
         let mut objects = self.functions.iter().map(|function| &function.object);
         let first = objects.next();
@@ -85,7 +86,7 @@ impl Listing {
             if several {
                 palette.paint(&mut out, Paint::Dim, &printable(&format!("{}!", function.object)));
             }
-            function.text(&mut out, palette);
+            function.text(&mut out, palette, full_types);
         }
         let mut objects = self.usdt.iter().map(|usdt| &usdt.object);
         let first = objects.next();
@@ -121,18 +122,22 @@ impl Listing {
 }
 
 impl ListedFunction {
-    fn text(&self, out: &mut String, palette: Palette) {
+    fn text(&self, out: &mut String, palette: Palette, full_types: bool) {
+        let written = |name: &str| if full_types { name.to_owned() } else { short(name) };
         if self.is_async {
             palette.paint(out, Paint::Dim, "async ");
         }
         let paint = if self.copies == 0 { Paint::Dim } else { Paint::Strong };
         palette.paint(out, paint, &printable(&self.name));
         if let Some(signature) = &self.signature {
-            let parameters: Vec<String> =
-                signature.parameters.iter().map(|(name, type_name)| format!("{name}: {}", short(type_name))).collect();
+            let parameters: Vec<String> = signature
+                .parameters
+                .iter()
+                .map(|(name, type_name)| format!("{name}: {}", written(type_name)))
+                .collect();
             out.push_str(&printable(&format!("({})", parameters.join(", "))));
             if let Some(result) = &signature.result {
-                out.push_str(&printable(&format!(" -> {}", short(result))));
+                out.push_str(&printable(&format!(" -> {}", written(result))));
             }
         }
         let note = match (self.copies, self.inlined_copies) {
@@ -250,7 +255,7 @@ mod tests {
 
     #[test]
     fn text_marks_copies_and_what_cannot_be_probed() {
-        insta::assert_snapshot!(listing().text(Palette::OFF), @"
+        insta::assert_snapshot!(listing().text(Palette::OFF, false), @"
         app::AuditLog::handle_call(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>
         app::push(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>  [3 copies, also inlined in 2 places]
         async app::run  [2 copies]
