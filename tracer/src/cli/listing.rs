@@ -27,7 +27,7 @@ pub fn gather(images: &[Image<'_>], probe: Option<&Probe>, closures: bool) -> Li
         };
         match place {
             None if image.is_executable => {
-                let all = functions(image, &Pattern::all(), closures);
+                let all = functions(image, &Pattern::all(), closures, false);
                 let (with_code, inlined): (Vec<_>, Vec<_>) = all.into_iter().partition(|function| function.copies > 0);
                 listing.hidden_inlined = inlined.len();
                 listing.functions.extend(with_code);
@@ -35,7 +35,7 @@ pub fn gather(images: &[Image<'_>], probe: Option<&Probe>, closures: bool) -> Li
             }
             None => {}
             Some(Place::Function { object, pattern }) if is_meant(object) => {
-                listing.functions.extend(functions(image, pattern, closures));
+                listing.functions.extend(functions(image, pattern, closures, true));
             }
             Some(Place::Address { object, address }) if is_meant(object) => {
                 listing.functions.extend(function_at(image, *address));
@@ -72,7 +72,8 @@ struct Copy {
     interface: Option<Interface>,
 }
 
-fn functions(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<ListedFunction> {
+/// `with_inlined`: those that exist only inlined have signatures too.
+fn functions(image: &Image<'_>, pattern: &Pattern, closures: bool, with_inlined: bool) -> Vec<ListedFunction> {
     let mut described: Vec<Function> = match image.debug_info() {
         Ok(debug_info) => debug_info.functions(|name| pattern.matches(name, closures)),
         Err(_) => Vec::new(),
@@ -100,7 +101,7 @@ fn functions(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Listed
             None => {}
         }
     }
-    copies.extend(with_interfaces(image, described, closures));
+    copies.extend(with_interfaces(image, described, closures, with_inlined));
     together(copies, &image.object.name())
 }
 
@@ -123,10 +124,12 @@ fn others(
 }
 
 /// The functions that can be traced, each with its interface.
-fn with_interfaces(image: &Image<'_>, mut functions: Vec<Function>, closures: bool) -> Vec<Copy> {
+fn with_interfaces(image: &Image<'_>, mut functions: Vec<Function>, closures: bool, with_inlined: bool) -> Vec<Copy> {
     let Ok(debug_info) = image.debug_info() else { return Vec::new() };
     functions.retain(|function| is_wanted(function.kind, closures));
-    let interfaces = debug_info.interfaces(&functions);
+    let (described, bare): (Vec<_>, Vec<_>) =
+        functions.into_iter().partition(|function| with_inlined || function.entry.is_some());
+    let interfaces = debug_info.interfaces(&described);
     let copy = |(function, interface): (Function, Option<Interface>)| Copy {
         is_async: function.kind == FunctionKind::AsyncFn,
         has_code: function.entry.is_some(),
@@ -134,7 +137,8 @@ fn with_interfaces(image: &Image<'_>, mut functions: Vec<Function>, closures: bo
         interface,
         name: function.name,
     };
-    functions.into_iter().zip(interfaces).map(copy).collect()
+    let bare = bare.into_iter().map(|function| (function, None));
+    described.into_iter().zip(interfaces).chain(bare).map(copy).collect()
 }
 
 /// One line for each name: its copies counted, the first known interface shown.
