@@ -9,7 +9,7 @@ use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, OPS_MAX, OpCode, Plan, REGISTERS_M
 use super::assembler::{Address, Assembler, Stop};
 use crate::value::layout::{Enum, TypeId, Types, Variant};
 use crate::value::place::{Location, MemoryPlace, Piece, Place, Register};
-use crate::value::view::{Stretch, View, view};
+use crate::value::view::{Stretch, USER_ADDRESSES, View, view};
 use crate::value::{Limits, NESTING_MAX, PARTS_MAX};
 
 /// A compiled plan. Flags and the kept register are the caller's to set.
@@ -186,7 +186,8 @@ impl Compiler<'_> {
             return false;
         }
         match view(self.types, ty) {
-            View::Text(_) | View::Sequence { .. } | View::Pointee { .. } | View::CString => true,
+            View::Text(_) | View::Sequence { .. } | View::Pointee { .. } => true,
+            View::CString | View::Word { .. } => true,
             View::Transparent { ty, .. } => inner(ty),
             View::Fields { fields, .. } => fields.iter().any(|field| inner(field.ty)),
             View::Enum { layout, .. } => {
@@ -220,6 +221,7 @@ impl Compiler<'_> {
                 });
             }
             View::CString if may_follow => self.attempt(|compiler| compiler.c_string(base)),
+            View::Word { .. } if may_follow => self.attempt(|compiler| compiler.word(base)),
             View::Transparent { offset, ty } => self.chase(ty, base.at(offset), depth.nested())?,
             View::Fields { fields, .. } => {
                 for field in fields.iter().filter(|field| field.bits.is_none()) {
@@ -297,6 +299,18 @@ impl Compiler<'_> {
     fn c_string(&mut self, base: Base<'_>) -> Step {
         self.load_word(base)?;
         self.assembler.guard(OpCode::SkipIf, 0, 0)?;
+        self.string()
+    }
+
+    /// The text that a word leads to, if it can be an address.
+    fn word(&mut self, base: Base<'_>) -> Step {
+        self.load_word(base)?;
+        self.assembler.guard(OpCode::SkipUnless, *USER_ADDRESSES.start(), *USER_ADDRESSES.end())?;
+        self.string()
+    }
+
+    /// With the pointer in the accumulator.
+    fn string(&mut self) -> Step {
         // One more for the NUL: a string as long as the limit is not cut.
         let limit_bytes = self.limits.string_bytes_max.saturating_add(1).min(CHUNK_BYTES_MAX as u64);
         self.assembler.emit(OpCode::CopyString, |op| op.b = limit_bytes)

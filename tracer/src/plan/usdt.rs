@@ -15,7 +15,7 @@ use crate::target::image::Image;
 use crate::target::operand::Operand;
 use crate::target::usdt::UsdtProbe;
 use crate::value::Limits;
-use crate::value::layout::{Shape, Type};
+use crate::value::layout::{PointerKind, Shape, Type};
 use crate::value::place::Location;
 
 /// The longest x86-64 instruction.
@@ -37,6 +37,7 @@ impl PlanBuilder {
             .enumerate()
             .map(|(index, operand)| {
                 let (shape, name) = operand_type(operand);
+                let shape = self.untyped(operand, shape);
                 let size_bytes = u64::from(operand.size_bytes);
                 let ty = self.types.types.add(Type { name, size_bytes, shape });
                 let location = Location::whole(size_bytes, operand.place(image.bias));
@@ -49,6 +50,17 @@ impl PlanBuilder {
         let result = ResultDescription::Nothing;
         self.describe(Description { name, kind: DescriptionKind::Usdt, arguments, result });
         self.usdt_site(image, probe, Program::Entry, plan)
+    }
+
+    /// Notes give no types: a word may be a number or a string's address.
+    fn untyped(&mut self, operand: &Operand, shape: Shape) -> Shape {
+        if operand.size_bytes != 8 || operand.float {
+            return shape;
+        }
+        let signed = operand.signed;
+        let character = Type { name: "char".into(), size_bytes: 1, shape: Shape::CChar { signed: true } };
+        let target = Some(self.types.types.add(character));
+        Shape::Pointer { target, kind: PointerKind::Untyped { signed } }
     }
 
     /// Adds a site of a mailbox probe, which feeds the kernel's counters and emits nothing.

@@ -10,7 +10,7 @@ use super::name;
 use super::place::{Location, Missing};
 use super::source::Source;
 use super::value::{Omitted, Payload, Value};
-use super::view::{Stretch, View, view};
+use super::view::{Stretch, USER_ADDRESSES, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
@@ -80,6 +80,7 @@ impl Decoder<'_> {
                 up_to_nul(source.read(self.memory, shown)?, Omitted::count(count - shown))
             }
             View::Address => Value::Address(source.word(self.memory)?),
+            View::Word { signed } => self.word(source.word(self.memory)?, signed, depth),
             View::Transparent { offset, ty } => self.value(ty, source.at(offset), inner),
             View::Fields { fields, style } => self.fields(ty, source, fields, style, inner)?,
             View::Enum { layout, is_transparent } => {
@@ -192,6 +193,24 @@ impl Decoder<'_> {
         self.check_pointers(depth)?;
         let bytes = self.memory.read_prefix(pointer, self.limits.string_bytes_max)?;
         Ok(up_to_nul(bytes, Omitted::Unknown))
+    }
+
+    /// What looks like text and is where an address can be: nothing says that it is, so the address is shown too.
+    fn word(&self, word: u64, signed: bool, depth: Depth) -> Value {
+        let read = || {
+            self.check_pointers(depth).ok()?;
+            USER_ADDRESSES.contains(&word).then_some(())?;
+            let bytes = self.memory.read_prefix(word, self.limits.string_bytes_max).ok()?;
+            let is_text =
+                |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+            match up_to_nul(bytes, Omitted::Unknown) {
+                Value::Text { text, omitted } if is_text(&text) => {
+                    Some(Value::AddressOfText { address: word, text, omitted })
+                }
+                _ => None,
+            }
+        };
+        read().unwrap_or_else(|| number(u128::from(word), 64, signed))
     }
 
     fn field(&self, field: &Field, source: Source<'_>, depth: Depth) -> Value {

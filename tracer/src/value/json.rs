@@ -1,7 +1,7 @@
 //! Values as tools read them: JSON, after serde's habits. Each is lossless, or says what it lost.
 //!
-//! Beyond those habits: a newtype struct is its content, a raw pointer `"0x7f…"`, a value without meaning
-//! `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
+//! Beyond those habits: a newtype struct is its content, a raw pointer `"0x7f…"`, a word that leads to
+//! text `{"$address":"0x7f…","text":"…"}`, a value without meaning `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
 //! sequence; `null` if nobody counted them).
 
 use serde_json::{Map, Number, Value as Json, json};
@@ -39,6 +39,9 @@ pub fn to_json(value: &Value) -> Json {
             Payload::Struct(fields) => tagged(name, object(fields)),
         },
         Value::Address(address) => Json::String(format!("{address:#x}")),
+        Value::AddressOfText { address, text, omitted } => {
+            json!({ "$address": format!("{address:#x}"), "text": truncated(Json::String(text.clone()), *omitted) })
+        }
         Value::Unreadable(missing) => json!({ "$unreadable": missing.to_string() }),
         Value::Raw { type_name, bytes, omitted } => {
             truncated(json!({ "$type": type_name, "$bytes": hex(bytes) }), *omitted)

@@ -129,6 +129,9 @@ pub enum PointerKind {
     Box,
     /// `*const T`, `*mut T`, C pointers: prints as an address, C strings as text.
     Raw,
+    /// A number or a pointer, nobody says which (an argument of a USDT probe): prints as a number, or as an address
+    /// and the text that it leads to.
+    Untyped { signed: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -211,3 +211,20 @@ fn json_keeps_what_its_numbers_cannot() {
     assert_eq!(json(map(key("a"))), r#"{"a":null}"#);
     assert_eq!(json(map(Value::Bool(true))), "[[true,null]]");
 }
+
+#[test]
+fn a_word_without_type_is_a_number_unless_it_leads_to_text() {
+    let mut b = Builder::default();
+    let character = b.add("char", 1, Shape::CChar { signed: true });
+    let word = |signed| Shape::Pointer { target: Some(character), kind: PointerKind::Untyped { signed } };
+    let (signed, unsigned) = (b.add("i64", 8, word(true)), b.add("u64", 8, word(false)));
+    let read = |ty, word, tail: &[u8]| shown(&b, ty, &[word], tail);
+    let query = read(unsigned, START + 8, b"select 1;\n\0rest");
+    assert_eq!(query.to_string(), r#"0x5008 "select 1;\n""#);
+    assert_eq!(to_json(&query).to_string(), r#"{"$address":"0x5008","text":"select 1;\n"}"#);
+    assert_eq!(read(signed, START + 8, b"\x01\x02\0"), Value::Signed(0x5008), "not text");
+    assert_eq!(read(signed, START + 8, b"\0"), Value::Signed(0x5008), "no text");
+    assert_eq!(read(signed, u64::MAX, b""), Value::Signed(-1));
+    assert_eq!(read(unsigned, u64::MAX, b""), Value::Unsigned(u64::MAX.into()));
+    assert_eq!(read(unsigned, 77, b""), Value::Unsigned(77));
+}

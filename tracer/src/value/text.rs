@@ -57,6 +57,10 @@ impl Display for Value {
                 }
             }
             Self::Address(address) => write!(f, "{address:#x}"),
+            Self::AddressOfText { address, text, omitted } => {
+                write!(f, "{address:#x} {text:?}")?;
+                omitted_bytes(f, *omitted)
+            }
             Self::Unreadable(missing) => write!(f, "<{missing}>"),
             Self::Raw { type_name, bytes, omitted } => {
                 write!(f, "<{}:", name::without_modules(type_name))?;

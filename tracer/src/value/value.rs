@@ -48,6 +48,12 @@ pub enum Value {
     },
     /// Where something is: a raw pointer, a function.
     Address(u64),
+    /// A word of unknown type that leads to text, if it is an address.
+    AddressOfText {
+        address: u64,
+        text: String,
+        omitted: Omitted,
+    },
     Unreadable(Missing),
     /// Bytes whose meaning is unknown, or that their type does not allow (a `bool` of 2): the type's full name
     /// and what it held.

@@ -36,6 +36,10 @@ pub(crate) enum View<'t> {
         count: u64,
     },
     Address,
+    /// A number, or the address of text that ends with a NUL.
+    Word {
+        signed: bool,
+    },
     /// Shown as its only field.
     Transparent {
         offset: u64,
@@ -79,6 +83,9 @@ impl Stretch {
     }
 }
 
+/// Where a process can have text: above the page that is never mapped, below the kernel's half (Linux, x86-64).
+pub(crate) const USER_ADDRESSES: std::ops::RangeInclusive<u64> = 0x1000..=0x7fff_ffff_efff;
+
 /// Strong and weak count, in front of the value that `Rc` and `Arc` share.
 const REFERENCE_COUNTS_BYTES: u64 = 16;
 
@@ -112,6 +119,7 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
 fn pointer(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'static> {
     let Some(target) = target else { return View::Address };
     match (&types.get(target).shape, kind) {
+        (_, PointerKind::Untyped { signed }) => View::Word { signed },
         (Shape::CChar { .. }, PointerKind::Raw) => View::CString,
         (Shape::Function | Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
         (_, PointerKind::Reference | PointerKind::Box) => View::Pointee { pointer_offset: 0, target_offset: 0, target },
