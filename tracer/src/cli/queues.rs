@@ -130,7 +130,12 @@ async fn sample(
         eprintln!("tracer: {note}");
     }
     let mut interrupt = Interrupt::new()?;
-    let mut session = Session::start(&planned.attach, request)?;
+    let mut sink = Windows::new(arguments, process.pid());
+    let Some(mut session) = session::arm(&planned.attach, request, process)? else {
+        let summary = Summary::exited_early();
+        sink.finish(&summary)?;
+        return Ok(summary.exit_code());
+    };
     let duration = match arguments.duration {
         None => Some(arguments.interval),
         Some(limit) => limit.0,
@@ -141,7 +146,6 @@ async fn sample(
         duration: duration.map(|duration| duration + WARM_UP),
         max_overhead: arguments.safety.max_overhead(),
     };
-    let mut sink = Windows::new(arguments, process.pid());
     let reason = session::run(&mut session, process, &limits, &mut interrupt, &mut sink).await?;
     sink.close_last(&session)?;
     let losses = Losses::from_control(&session.counters());

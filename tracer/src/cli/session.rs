@@ -12,7 +12,8 @@ use super::interrupt::Interrupt;
 use super::target::own_namespace;
 use crate::events::clock::Clock;
 use crate::kernel::overhead::Cost;
-use crate::kernel::session::{DRAIN_MAX, Session, monotonic_ns};
+use crate::kernel::session::{DRAIN_MAX, Session, SessionRequest, monotonic_ns};
+use crate::plan::probe_plan::AttachPlan;
 use crate::report::summary::StopReason;
 use crate::target::process::Process;
 
@@ -39,6 +40,15 @@ pub trait Sink {
     /// Everything that was committed before `now_ns` has been handed over; `idle` if nothing waits. Called every few
     /// milliseconds.
     fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure>;
+}
+
+/// Attaches the session; `None` if the target exited before that.
+pub fn arm(plan: &AttachPlan, request: &SessionRequest, process: &Process) -> Result<Option<Session>, Failure> {
+    match Session::start(plan, request) {
+        Ok(session) => Ok(Some(session)),
+        Err(_) if !process.is_running() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Runs until a limit, a signal or the target's end; the session is detached afterwards, and its records are drained.

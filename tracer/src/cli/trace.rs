@@ -165,7 +165,18 @@ async fn trace_process(
 ) -> Result<u8, Failure> {
     let clock = session::clock();
     let mut interrupt = Interrupt::new()?;
-    let mut session = Session::start(&planned.attach, request)?;
+    let output = Output::new(std::io::stdout());
+    let mut report = if arguments.output.json {
+        TraceReport::Json(JsonReport::new(output, clock))
+    } else {
+        let width = ValueWidth((arguments.value_width > 0).then_some(arguments.value_width));
+        TraceReport::Text(TextReport::new(output, arguments.output.palette(), width, clock))
+    };
+    let Some(mut session) = session::arm(&planned.attach, request, process)? else {
+        let summary = Summary::exited_early();
+        report.stopped(&summary)?;
+        return Ok(summary.exit_code());
+    };
     for point in session.refused() {
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
         eprintln!("tracer: left out: the kernel refuses the site {} of {name}", point.offset);
@@ -173,13 +184,6 @@ async fn trace_process(
     if !arguments.output.json || arguments.output.verbose {
         eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
     }
-    let output = Output::new(std::io::stdout());
-    let report = if arguments.output.json {
-        TraceReport::Json(JsonReport::new(output, clock))
-    } else {
-        let width = ValueWidth((arguments.value_width > 0).then_some(arguments.value_width));
-        TraceReport::Text(TextReport::new(output, arguments.output.palette(), width, clock))
-    };
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {
         calls_max: arguments.limit,

@@ -51,6 +51,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Of a target that exited before anything was attached to it.
+    pub fn exited_early() -> Self {
+        let reason = StopReason::TargetExited;
+        Self { reason, calls: 0, returns: 0, losses: Losses::default(), overhead: None }
+    }
+
     /// 0 done, 3 done but events were lost, 4 ended by a safety guard.
     pub fn exit_code(&self) -> u8 {
         match self.reason {
