@@ -15,6 +15,7 @@ use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, SessionRequest, monotonic_ns};
 use crate::plan::probe_plan::AttachPlan;
 use crate::report::summary::StopReason;
+use crate::target::load::LoadMeter;
 use crate::target::process::Process;
 
 /// Records handled between two looks at signals and limits.
@@ -64,6 +65,7 @@ pub async fn run(
     let exit = unsafe { AsyncFd::register_with_interest(process.descriptor(), Interest::READABLE) }
         .map_err(|error| Failure::new(format!("cannot wait for the target's end: {}", std::io::Error::from(error))))?;
     let mut calibration = Calibration::start(session);
+    let mut observer = Observer::new(process);
     let reason = loop {
         let stop = tokio::select! {
             biased;
@@ -73,10 +75,12 @@ pub async fn run(
         };
         take(session, sink)?;
         calibration.collect(session);
+        observer.observe(session);
         if let Some(reason) = stop.or_else(|| limit(session, limits)) {
             break reason;
         }
     };
+    observer.observe_now(session);
     session.stop_entries();
     if reason != StopReason::TargetExited {
         let until = Instant::now() + DRAIN_MAX;
@@ -126,6 +130,36 @@ fn limit(session: &mut Session, limits: &Limits) -> Option<StopReason> {
 pub fn clock() -> Clock {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Clock { realtime_offset_ns: (since_1970.as_nanos() as i64).saturating_sub_unsigned(monotonic_ns()) }
+}
+
+/// Looks at the target's time now and then.
+struct Observer<'p> {
+    process: &'p Process,
+    load: LoadMeter,
+    last: Instant,
+}
+
+impl<'p> Observer<'p> {
+    /// Looking costs some microseconds per thread of the target.
+    const PERIOD: Duration = Duration::from_millis(20);
+
+    fn new(process: &'p Process) -> Self {
+        let mut load = LoadMeter::default();
+        load.sample(process);
+        Self { process, load, last: Instant::now() }
+    }
+
+    fn observe(&mut self, session: &mut Session) {
+        if self.last.elapsed() >= Self::PERIOD {
+            self.observe_now(session);
+        }
+    }
+
+    fn observe_now(&mut self, session: &mut Session) {
+        let time = self.load.sample(self.process);
+        session.observe(time.cpu_ns, time.waiting_ns);
+        self.last = Instant::now();
+    }
 }
 
 /// The cost of a hit, measured beside the session.

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::SITE_COSTS;
 
-use super::session::clock_ns;
-
 /// Time over which the recent overhead is taken: short enough to end a session soon, long enough for a rate.
 const WINDOW: Duration = Duration::from_millis(80);
 
@@ -28,74 +26,107 @@ impl Cost {
     }
 }
 
-/// A moment: counters, wall-clock time, and the CPU time that the target has used.
+/// Time that the target had since the session began, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TargetTime {
+    /// CPU time of all threads.
+    pub cpu_ns: u64,
+    /// How long its busiest thread waited for a CPU that others had.
+    pub waiting_ns: u64,
+}
+
+/// A moment: counters, wall-clock time, and the target's own time.
 #[derive(Clone, Copy)]
 struct Moment {
     counters: Control,
     wall: Instant,
-    cpu_ns: u64,
+    target: TargetTime,
+}
+
+impl Moment {
+    fn now(counters: &Control, target: TargetTime) -> Self {
+        Self { counters: *counters, wall: Instant::now(), target }
+    }
 }
 
 /// Follows the counters of one session.
 pub struct Meter {
-    process_id: u32,
     cost: Option<Cost>,
     start: Moment,
-    end: Option<Moment>,
+    end: Moment,
     recent: VecDeque<Moment>,
 }
 
 impl Meter {
-    pub(super) fn new(process_id: u32) -> Self {
-        let start = Moment { counters: Control::default(), wall: Instant::now(), cpu_ns: cpu_ns(process_id) };
-        Self { process_id, cost: None, start, end: None, recent: VecDeque::from([start]) }
+    pub(super) fn new() -> Self {
+        let start = Moment::now(&Control::default(), TargetTime::default());
+        Self { cost: None, start, end: start, recent: VecDeque::from([start]) }
     }
 
     pub(super) fn set_cost(&mut self, cost: Cost) {
         self.cost = Some(cost);
     }
 
-    fn now(&self, counters: &Control) -> Moment {
-        Moment { counters: *counters, wall: Instant::now(), cpu_ns: cpu_ns(self.process_id) }
-    }
-
-    /// The session ends here: what comes later is not the probes' doing.
-    pub(super) fn freeze(&mut self, counters: &Control) {
-        if self.end.is_none() {
-            self.end = Some(self.now(counters));
-        }
-    }
-
-    pub(super) fn recent(&mut self, counters: &Control) -> Option<f64> {
-        let now = self.now(counters);
-        self.recent.push_back(now);
-        while self.recent.get(1).is_some_and(|moment| now.wall.duration_since(moment.wall) >= WINDOW) {
+    /// Notes how things stand.
+    pub(super) fn observe(&mut self, counters: &Control, target: TargetTime) {
+        self.end = Moment::now(counters, target);
+        self.recent.push_back(self.end);
+        while self.recent.get(1).is_some_and(|moment| self.end.wall.duration_since(moment.wall) >= WINDOW) {
             self.recent.pop_front();
         }
-        let since = self.recent.front()?;
-        (now.wall.duration_since(since.wall) >= WINDOW).then_some(())?;
-        self.cost.map(|cost| overhead(&cost, since, &now))
     }
 
-    pub(super) fn total(&self, counters: &Control) -> Option<f64> {
-        let end = self.end.unwrap_or_else(|| self.now(counters));
-        self.cost.map(|cost| overhead(&cost, &self.start, &end))
+    /// Over the last [`WINDOW`]; `None` before there was one.
+    pub(super) fn recent(&self) -> Option<f64> {
+        let since = self.recent.front()?;
+        (self.end.wall.duration_since(since.wall) >= WINDOW).then_some(())?;
+        self.cost.map(|cost| overhead(&cost, since, &self.end))
+    }
+
+    /// From the start to what was noted last.
+    pub(super) fn total(&self) -> Option<f64> {
+        self.cost.map(|cost| overhead(&cost, &self.start, &self.end))
     }
 }
 
 /// How much longer the target's work took: probe time over the time that was left for itself. A target that waits
-/// has its wall-clock time for itself, a parallel one its CPU time.
+/// for work has its wall-clock time for itself, but for what it stood in line for a CPU; a parallel one its CPU time.
 fn overhead(cost: &Cost, since: &Moment, now: &Moment) -> f64 {
     let probes_ns = cost.of(&now.counters) - cost.of(&since.counters);
     let wall_ns = now.wall.duration_since(since.wall).as_nanos() as f64;
-    let cpu_ns = now.cpu_ns.saturating_sub(since.cpu_ns) as f64;
-    let own_ns = wall_ns.max(cpu_ns) - probes_ns;
+    let waiting_ns = now.target.waiting_ns.saturating_sub(since.target.waiting_ns) as f64;
+    let cpu_ns = now.target.cpu_ns.saturating_sub(since.target.cpu_ns) as f64;
+    let own_ns = (wall_ns - waiting_ns).max(cpu_ns) - probes_ns;
     // Hits cannot take more than all the time there was; if the estimate says so, the target did next to nothing else.
     probes_ns / own_ns.max(wall_ns / 100.0).max(1.0)
 }
 
-/// CPU time used by all threads of a process, 0 once it is gone (`clock_getcpuclockid(3)`'s clock).
-fn cpu_ns(process_id: u32) -> u64 {
-    const CPUCLOCK_SCHED: libc::clockid_t = 2;
-    clock_ns((!(process_id as libc::clockid_t) << 3) | CPUCLOCK_SCHED).unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: Cost = Cost { hit_ns: [1000.0; SITE_COSTS], step_ns: 0.0 };
+
+    /// 100 ms with so many hits of 1 µs, and the target's time in ms.
+    fn overhead_of(hits: u64, cpu_ms: u64, waiting_ms: u64) -> f64 {
+        let since = Moment::now(&Control::default(), TargetTime::default());
+        let counters = Control { hits: [hits, 0, 0, 0], ..Control::default() };
+        let target = TargetTime { cpu_ns: cpu_ms * 1_000_000, waiting_ns: waiting_ms * 1_000_000 };
+        let now = Moment { counters, wall: since.wall + Duration::from_millis(100), target };
+        overhead(&COST, &since, &now)
+    }
+
+    #[test]
+    fn overhead_is_how_much_longer_the_work_took() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        // Busy on one core, with 20 ms of probes: 80 ms of work took 100.
+        assert!(close(overhead_of(20_000, 100, 0), 0.25));
+        // Idle but for the probes.
+        assert!(close(overhead_of(20_000, 25, 0), 0.25));
+        // Busy on four cores.
+        assert!(close(overhead_of(20_000, 400, 0), 20.0 / 380.0));
+        // Busy, with half of the time in line for a CPU: 30 ms of work took 50.
+        assert!(close(overhead_of(20_000, 50, 50), 20.0 / 30.0));
+        assert_eq!(overhead_of(0, 0, 0), 0.0);
+    }
 }

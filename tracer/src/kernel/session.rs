@@ -1,7 +1,6 @@
 //! One session: programs loaded, sites attached, records read. Dropping it detaches everything, and so does the
 //! kernel when the tracer dies: links live as long as their descriptors.
 
-use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use super::calibrate::{self, Calibration};
 use super::error::KernelError;
 use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
-use super::overhead::{Cost, Meter};
+use super::overhead::{Cost, Meter, TargetTime};
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
 
 /// How long the reader sleeps when nobody wakes it. Records wait in the buffer meanwhile.
@@ -103,7 +102,7 @@ impl Session {
             first_plan,
             with_trampoline: programs.contains(&Program::ReturnTrampoline),
         };
-        let meter = Meter::new(request.process_id);
+        let meter = Meter::new();
         Ok(Self { links, records, loaded, calibration, meter, armed: Instant::now() })
     }
 
@@ -173,7 +172,6 @@ impl Session {
     /// Detaches everything; records that wait can still be drained.
     pub fn detach(&mut self) {
         self.loaded.control.stop(Scope::Target);
-        self.meter.freeze(&self.loaded.control.get(Scope::Target));
         self.links.detach();
     }
 
@@ -182,15 +180,21 @@ impl Session {
         self.meter.set_cost(cost);
     }
 
-    /// What the probes cost the target over the last moments, as a share of its own time; `None` while unknown.
-    pub fn recent_overhead(&mut self) -> Option<f64> {
+    /// Notes how much time the target had since the session began, nanoseconds: CPU time of all threads, and how
+    /// long the busiest waited for a CPU. To be called every few milliseconds while attached, and not after.
+    pub fn observe(&mut self, cpu_ns: u64, waiting_ns: u64) {
         let counters = self.counters();
-        self.meter.recent(&counters)
+        self.meter.observe(&counters, TargetTime { cpu_ns, waiting_ns });
+    }
+
+    /// What the probes cost the target over the last moments, as a share of its own time; `None` while unknown.
+    pub fn recent_overhead(&self) -> Option<f64> {
+        self.meter.recent()
     }
 
     /// What the probes cost the target over the whole session; `None` if the cost per hit could not be measured.
     pub fn overhead(&self) -> Option<f64> {
-        self.meter.total(&self.counters())
+        self.meter.total()
     }
 
     /// The mailboxes that were seen, by id. With `next_epoch` peaks start anew.
@@ -216,17 +220,10 @@ fn scope(record: &[u8]) -> u32 {
     Cookie(cookie).scope()
 }
 
-/// CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`.
+/// CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`; nanoseconds.
 pub fn monotonic_ns() -> u64 {
-    clock_ns(libc::CLOCK_MONOTONIC).unwrap_or(0)
-}
-
-/// A POSIX clock in nanoseconds.
-pub(super) fn clock_ns(clock: libc::clockid_t) -> io::Result<u64> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec to write to.
-    if unsafe { libc::clock_gettime(clock, &mut time) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    // SAFETY: `time` is a valid timespec to write to; this clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

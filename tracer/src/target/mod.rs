@@ -8,6 +8,7 @@ pub mod demangle;
 pub mod error;
 pub mod files;
 pub mod image;
+pub mod load;
 pub mod mapping;
 pub mod memory;
 pub mod object;
