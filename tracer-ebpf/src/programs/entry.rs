@@ -2,6 +2,7 @@
 
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
+use aya_log_ebpf::debug;
 use tracer_ebpf::abi::plan::{KEEP_NOTHING, PLAN_FRAME};
 use tracer_ebpf::abi::record::Kind;
 use tracer_ebpf::abi::thread::{Stack, Thread};
@@ -12,13 +13,13 @@ use crate::{budget, emit, frames, interpret, maps, registers};
 #[uprobe]
 pub fn entry(context: ProbeContext) -> u32 {
     if let Some(hit) = Hit::of(&context) {
-        enter(&hit);
+        enter(&context, &hit);
     }
     0
 }
 
 #[inline(always)]
-fn enter(hit: &Hit) {
+fn enter(context: &ProbeContext, hit: &Hit) {
     let control = hit.control;
     if budget::tripped(control) {
         return;
@@ -26,6 +27,7 @@ fn enter(hit: &Hit) {
     let thread = maps::THREADS.current();
     if thread.is_null() {
         budget::add(&control.lost_threads, 1);
+        debug!(context, "no memory for the state of thread {}", hit.pid_tgid as u32);
         return;
     }
     let time_ns = now_ns();
@@ -38,7 +40,7 @@ fn enter(hit: &Hit) {
     if hit.plan.flags & PLAN_FRAME == 0 {
         event(hit, thread, stack, time_ns);
     } else {
-        call(hit, thread, stack, stack_pointer, time_ns);
+        call(context, hit, thread, stack, stack_pointer);
     }
 }
 
@@ -72,11 +74,13 @@ fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
 }
 
 #[inline(always)]
-fn call(hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64, time_ns: u64) {
+fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64) {
     let control = hit.control;
+    let time_ns = now_ns();
     let at = frames::Hit { stack_pointer, time_ns, pid_tgid: hit.pid_tgid };
     frames::close_replaced(control, thread, stack, &at);
     if frames::exhausted(control, thread) {
+        debug!(context, "thread {} is deeper than its frames", hit.pid_tgid as u32);
         return;
     }
     let Some(call_id) = budget::admit(control, time_ns) else { return };

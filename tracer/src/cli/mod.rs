@@ -13,6 +13,7 @@ mod queues;
 mod session;
 mod target;
 mod trace;
+mod verbose;
 
 use clap::{CommandFactory, Parser, Subcommand};
 

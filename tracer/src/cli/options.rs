@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::verbose;
 use crate::report::color::{ColorChoice, Palette};
 
 #[derive(Debug, Args)]
@@ -28,6 +29,13 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
+    /// To be called first: from here on `-v` shows what is logged.
+    pub fn set_up(&self) {
+        if self.verbose {
+            verbose::enable();
+        }
+    }
+
     /// The colors for standard output.
     pub fn palette(&self) -> Palette {
         use std::io::IsTerminal as _;

@@ -10,7 +10,6 @@ use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, namespace};
 use crate::events::clock::Clock;
-use crate::events::loss::Losses;
 use crate::events::mailbox::Snapshot;
 use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
@@ -87,6 +86,7 @@ const RING_BYTES: u32 = 1 << 20;
 const WARM_UP: Duration = Duration::from_millis(150);
 
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    arguments.output.set_up();
     let process = Process::find(&arguments.target.process)?;
     let files = Files::new();
     let images = images(&process, &files, |_| true)?;
@@ -100,6 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         rate_max: 0,
         duration: None,
         ring_bytes: RING_BYTES,
+        diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -148,7 +149,7 @@ async fn sample(
     };
     let reason = session::run(&mut session, process, &limits, &mut interrupt, &mut sink).await?;
     sink.close_last(&session)?;
-    let losses = Losses::from_control(&session.counters());
+    let losses = session::losses(&session);
     // The limit that the user set, without the time in which the mailboxes made themselves known.
     let reason = match (reason, duration) {
         (StopReason::Time(_), Some(duration)) => StopReason::Time(duration),

@@ -11,6 +11,7 @@ use super::exit::Failure;
 use super::interrupt::Interrupt;
 use super::target::own_namespace;
 use crate::events::clock::Clock;
+use crate::events::loss::Losses;
 use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, SessionRequest, monotonic_ns};
 use crate::plan::probe_plan::AttachPlan;
@@ -66,6 +67,7 @@ pub async fn run(
         .map_err(|error| Failure::new(format!("cannot wait for the target's end: {}", std::io::Error::from(error))))?;
     let mut calibration = Calibration::start(session);
     let mut observer = Observer::new(process);
+    let mut diagnostics = session.diagnostics();
     let reason = loop {
         let stop = tokio::select! {
             biased;
@@ -76,6 +78,9 @@ pub async fn run(
         take(session, sink)?;
         calibration.collect(session);
         observer.observe(session);
+        if let Some(diagnostics) = &mut diagnostics {
+            diagnostics.flush();
+        }
         if let Some(reason) = stop.or_else(|| limit(session, limits)) {
             break reason;
         }
@@ -124,6 +129,11 @@ fn limit(session: &mut Session, limits: &Limits) -> Option<StopReason> {
             .map(|_| StopReason::Overload { max_overhead })
     });
     reason.or(overload).or(time)
+}
+
+/// What the kernel's side lost so far.
+pub fn losses(session: &Session) -> Losses {
+    Losses { recursion: session.recursion_misses(), ..Losses::from_control(&session.counters()) }
 }
 
 /// What turns the kernel's times into the time of day, read now.

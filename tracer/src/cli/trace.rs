@@ -10,7 +10,6 @@ use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, namespace};
-use crate::events::loss::Losses;
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
@@ -107,6 +106,7 @@ impl From<ReturnsOption> for Returns {
 }
 
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    arguments.output.set_up();
     let probes = arguments.probes.iter().map(|text| Probe::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let process = Process::find(&arguments.target.process)?;
     let files = Files::new();
@@ -139,6 +139,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         rate_max: arguments.rate.unwrap_or(0),
         duration: arguments.duration.0,
         ring_bytes: RING_BYTES,
+        diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -198,7 +199,7 @@ async fn trace_process(
         reason,
         calls: stream.calls(),
         returns: stream.returns(),
-        losses: stream.losses(&Losses::from_control(&session.counters())),
+        losses: stream.losses(&session::losses(&session)),
         overhead: session.overhead(),
     };
     report.stopped(&summary)?;
@@ -236,7 +237,7 @@ impl<W: std::io::Write> Sink for TraceSink<W> {
     fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure> {
         self.stream.drain(now_ns, |event| self.report.event(&event))?;
         if idle {
-            if let Some(lost) = self.stream.news_of_losses(&Losses::from_control(&session.counters()), now_ns) {
+            if let Some(lost) = self.stream.news_of_losses(&session::losses(session), now_ns) {
                 self.report.event(&lost)?;
             }
             self.report.flush()?;

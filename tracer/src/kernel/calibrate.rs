@@ -72,7 +72,7 @@ pub struct Calibration {
 
 /// Cost per hit without a session: loads the programs for the measurement alone.
 pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelError> {
-    let request = LoadRequest { mode, plans: &plans(), ring_bytes: RING_BYTES };
+    let request = LoadRequest { mode, plans: &plans(), ring_bytes: RING_BYTES, diagnostics: false };
     let (loaded, _records) = Loaded::new(&request)?;
     Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)
 }

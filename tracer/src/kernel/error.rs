@@ -7,6 +7,8 @@ use std::io;
 pub enum KernelError {
     #[error("cannot create the BPF map `{map}`: needs CAP_BPF and CAP_PERFMON, run as root or see `tracer doctor`")]
     MapCreate { map: String, source: aya::maps::MapError },
+    #[error("cannot fill the BPF map `{map}`")]
+    DataMap { map: String, source: io::Error },
     #[error("the BPF object has no map `{0}`: it was not built from this source, run `cargo xtask ebpf`")]
     MapMissing(&'static str),
     #[error("cannot use the BPF map `{map}`")]

@@ -7,12 +7,14 @@ use std::sync::OnceLock;
 
 use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
-use aya_obj::Object;
+use aya_log::Level;
+use aya_obj::{EbpfSectionKind, Object};
 use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::plan::Plan;
 
 use super::control::ControlBlocks;
 use super::error::KernelError;
+pub use super::sys::ProgramFacts;
 use super::sys::{self, ProgramSource};
 use crate::plan::probe_plan::Program;
 
@@ -64,12 +66,16 @@ pub struct LoadRequest<'a> {
     pub mode: AttachMode,
     pub plans: &'a [Plan],
     pub ring_bytes: u32,
+    /// Let the programs say what they do, through aya-log. Costs nothing when off: the verifier drops the code.
+    pub diagnostics: bool,
 }
 
 impl Loaded {
     /// Creates the maps and fills in the plans. The ring buffer comes apart: it has one reader.
     pub fn new(request: &LoadRequest<'_>) -> Result<(Self, RingBuf<MapData>), KernelError> {
         let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
+        let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
+        object.patch_map_data(HashMap::from([(LOG_LEVEL, (&level[..], true))])).map_err(KernelError::Object)?;
         let btf = load_btf(&mut object)?;
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
         relocate(&mut object, &maps)?;
@@ -100,6 +106,12 @@ impl Loaded {
         })
     }
 
+    /// What the kernel tells of the programs loaded so far.
+    pub fn facts(&self) -> Vec<ProgramFacts> {
+        let loaded = self.programs.iter().filter_map(OnceLock::get);
+        loaded.filter_map(|program| sys::program_facts(program.as_fd()).ok()).collect()
+    }
+
     /// The program, loaded when it is first asked for.
     pub(super) fn program(&self, program: Program) -> Result<&OwnedFd, KernelError> {
         let slot = match program {
@@ -124,6 +136,8 @@ const PLANS: &str = "PLANS";
 const CONTROL: &str = "CONTROL";
 const RECORDS: &str = "RECORDS";
 const MAILBOXES: &str = "MAILBOXES";
+/// aya-log's: which of its messages are compiled in.
+const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
@@ -147,8 +161,14 @@ fn create_maps(
             RECORDS => definition.set_max_entries(request.ring_bytes),
             _ => {}
         }
+        let section = definition.section_kind();
+        let data = definition.data().to_vec();
         let map = MapData::create(definition, name, Some(btf))
             .map_err(|source| KernelError::MapCreate { map: name.clone(), source })?;
+        if matches!(section, EbpfSectionKind::Rodata | EbpfSectionKind::Data) {
+            sys::fill_data_map(map.fd().as_fd(), &data, section == EbpfSectionKind::Rodata)
+                .map_err(|source| KernelError::DataMap { map: name.clone(), source })?;
+        }
         maps.insert(name.clone(), map);
     }
     Ok(maps)
@@ -224,7 +244,7 @@ mod tests {
             Program::Handwritten,
         ];
         for mode in [AttachMode::Multi, AttachMode::PerfEvent] {
-            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20 };
+            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20, diagnostics: true };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),

@@ -3,6 +3,7 @@
 
 pub mod calibrate;
 pub mod control;
+pub mod diagnostics;
 pub mod error;
 pub mod feature;
 pub mod link;

@@ -15,6 +15,7 @@ use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::record::Header;
 
 use super::calibrate::{self, Calibration};
+use super::diagnostics::Diagnostics;
 use super::error::KernelError;
 use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
@@ -45,6 +46,8 @@ pub struct SessionRequest {
     /// `None` for no limit.
     pub duration: Option<Duration>,
     pub ring_bytes: u32,
+    /// Let the BPF programs say what they do, see [`Diagnostics`](super::diagnostics::Diagnostics).
+    pub diagnostics: bool,
 }
 
 /// Process id within a pid namespace.
@@ -62,6 +65,7 @@ pub struct Session {
     loaded: Arc<Loaded>,
     calibration: Calibration,
     meter: Meter,
+    has_diagnostics: bool,
     /// When the last site was attached.
     pub armed: Instant,
 }
@@ -75,7 +79,12 @@ impl Session {
         let mut plans = plan.plans.clone();
         let first_plan = plans.len() as u32;
         plans.extend(calibrate::plans());
-        let load = LoadRequest { mode: request.mode, plans: &plans, ring_bytes: request.ring_bytes };
+        let load = LoadRequest {
+            mode: request.mode,
+            plans: &plans,
+            ring_bytes: request.ring_bytes,
+            diagnostics: request.diagnostics,
+        };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;
         let deadline_ns =
@@ -103,7 +112,8 @@ impl Session {
             with_trampoline: programs.contains(&Program::ReturnTrampoline),
         };
         let meter = Meter::new();
-        Ok(Self { links, records, loaded, calibration, meter, armed: Instant::now() })
+        let has_diagnostics = request.diagnostics;
+        Ok(Self { links, records, loaded, calibration, meter, has_diagnostics, armed: Instant::now() })
     }
 
     /// What measures the cost of a hit with this session's programs; for a thread of its own.
@@ -150,6 +160,16 @@ impl Session {
     /// The counters as they are now.
     pub fn counters(&self) -> Control {
         self.loaded.control.get(Scope::Target)
+    }
+
+    /// Hits that the kernel skipped because they came while a program of the session ran on the same CPU.
+    pub fn recursion_misses(&self) -> u64 {
+        self.loaded.facts().iter().map(|facts| facts.recursion_misses).sum()
+    }
+
+    /// What the programs say, if the request asked for it.
+    pub fn diagnostics(&self) -> Option<Diagnostics> {
+        self.has_diagnostics.then(|| Diagnostics::of(&self.loaded))
     }
 
     /// The limit that was reached, if any.

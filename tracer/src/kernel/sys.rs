@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type};
 
 /// `BPF_TRACE_UPROBE_MULTI`, Linux 6.6.
 const TRACE_UPROBE_MULTI: u32 = 48;
@@ -77,6 +77,45 @@ pub(super) fn program_load(source: &ProgramSource<'_>, log: &mut [u8]) -> io::Re
         load.log_size = log.len() as u32;
     }
     bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map(owned)
+}
+
+/// Writes the only element of a data section's map, and makes it read-only if asked: the verifier then knows its bytes.
+pub(super) fn fill_data_map(map: BorrowedFd<'_>, data: &[u8], read_only: bool) -> io::Result<()> {
+    let key = 0u32;
+    let mut attr = zeroed();
+    // SAFETY: the variant of the union that this command reads.
+    let element = unsafe { &mut attr.__bindgen_anon_2 };
+    element.map_fd = map.as_raw_fd() as u32;
+    element.key = &raw const key as u64;
+    element.__bindgen_anon_1.value = data.as_ptr() as u64;
+    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr)?;
+    if read_only {
+        let mut attr = zeroed();
+        // SAFETY: as above.
+        unsafe { &mut attr.__bindgen_anon_2 }.map_fd = map.as_raw_fd() as u32;
+        bpf(bpf_cmd::BPF_MAP_FREEZE, &mut attr)?;
+    }
+    Ok(())
+}
+
+/// What the kernel tells of a loaded program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramFacts {
+    pub id: u32,
+    /// Hits that came while the program ran on the same CPU, which the kernel then skips.
+    pub recursion_misses: u64,
+}
+
+/// `BPF_OBJ_GET_INFO_BY_FD` of a program.
+pub(super) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts> {
+    // SAFETY: bpf_prog_info is plain integers, for which zeroes are valid.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    let mut attr = zeroed();
+    attr.info.bpf_fd = program.as_raw_fd() as u32;
+    attr.info.info_len = size_of::<bpf_prog_info>() as u32;
+    attr.info.info = &raw mut info as u64;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(ProgramFacts { id: info.id, recursion_misses: info.recursion_misses })
 }
 
 /// The sites of one `uprobe_multi` link; the three slices are of one length.
