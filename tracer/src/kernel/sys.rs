@@ -181,7 +181,7 @@ pub(super) fn link_perf_event(program: BorrowedFd<'_>, site: &PerfSite<'_>) -> i
     Ok((event, link))
 }
 
-const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
+const PERF_EVENT_IOC_ENABLE: libc::Ioctl = 0x2400;
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 /// The semaphore's offset stands in the upper half of `config`.
 const REF_CTR_OFFSET_SHIFT: u32 = 32;
