@@ -2,6 +2,7 @@
 //! They drive cargo and the built binaries; nothing of the tracer is linked here.
 
 mod apt;
+mod bench;
 mod demo;
 mod ebpf;
 mod run;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what the engine costs, against baselines of the same run; needs root
+    Bench(bench::Arguments),
     /// Find the bottleneck of the registry app under load with the tracer's own commands; needs root
     Demo,
     /// Build the BPF object, or check that the committed one matches its source
@@ -34,6 +37,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo => demo::run(),
         Command::Ebpf(arguments) => ebpf::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

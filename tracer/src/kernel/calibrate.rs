@@ -161,7 +161,7 @@ fn call_ns(function: Function) -> f64 {
 }
 
 /// File offset of an address of the tracer's own code, by the program headers of the running executable.
-fn own_offset(address: u64) -> Option<FileOffset> {
+pub fn own_offset(address: u64) -> Option<FileOffset> {
     struct Search {
         address: u64,
         found: Option<FileOffset>,

@@ -1,0 +1,63 @@
+//! Programs to observe: C sources compiled once, and this program itself, doing nothing.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::Outcome;
+
+/// The argument with which this program does nothing.
+pub const IDLE: &str = "--idle";
+
+/// Waits for the end of standard input, as every fixture does: none outlives the bench.
+pub fn idle() {
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Compiles a C program into cargo's folder for temporary files, unless it was compiled before.
+pub fn compile(name: &str, source: &str, flags: &[&str]) -> Outcome<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (text, binary) = (folder.join(format!("{name}.c")), folder.join(name));
+    if binary.is_file() && fs::read_to_string(&text).is_ok_and(|known| known == source) {
+        return Ok(binary);
+    }
+    fs::write(&text, source)?;
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let status = Command::new(&compiler).args(flags).arg(&text).arg("-o").arg(&binary).status();
+    let status = status.map_err(|error| format!("cannot start `{compiler}`: {error}; install a C compiler"))?;
+    if !status.success() {
+        return Err(format!("`{compiler}` cannot compile {} ({status})", text.display()).into());
+    }
+    Ok(binary)
+}
+
+/// A running fixture; ended when dropped.
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    pub fn start(binary: &Path, arguments: &[&str]) -> Outcome<Self> {
+        let command = &mut Command::new(binary);
+        let child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Ok(Self { child })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it writes, once.
+    pub fn output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

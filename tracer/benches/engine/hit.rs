@@ -1,0 +1,197 @@
+//! What one hit costs: each program on the same site, one after the other, round by round, so that the ratios of a
+//! round are of the same minute of this machine.
+
+use std::time::Instant;
+
+use aya::maps::{MapData, RingBuf};
+use tracer::kernel::link::Links;
+use tracer::kernel::load::{AttachMode, LoadRequest, Loaded};
+use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Program};
+use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
+use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
+
+use crate::table::{self, Spread};
+use crate::{Outcome, site};
+
+const ROUNDS: usize = 25;
+/// The fastest of these counts: whatever disturbs a batch makes it longer.
+const BATCHES: usize = 12;
+const BATCH_CALLS: u32 = 1000;
+/// A hit on `ret` takes twenty times as long.
+const BATCH_CALLS_WITH_EXIT: u32 = 150;
+
+const RING_BYTES: u32 = 16 << 20;
+const COPIED_BYTES: u64 = 64;
+
+/// DWARF numbers of rdi, rsi and rax.
+const RDI: u8 = 5;
+const RSI: u8 = 4;
+const RAX: u8 = 0;
+
+/// A line of the table.
+struct Measure {
+    name: &'static str,
+    at_entry: &'static [(Program, u32)],
+    at_exit: &'static [(Program, u32)],
+    records: u32,
+    /// The measure that it is held against, by name, and how many times its cost it may have.
+    goal: Option<(&'static str, f64)>,
+}
+
+const EMPTY: &str = "empty program";
+const HANDWRITTEN: &str = "hand-written, two registers";
+const TWO_EMPTY: &str = "empty at entry and at `ret`";
+
+// Plans by index, see `plans`.
+const EVENT: u32 = 0;
+const CALL: u32 = 1;
+const RETURN: u32 = 2;
+const COPY: u32 = 3;
+const STRING: u32 = 4;
+
+const MEASURES: &[Measure] = &[
+    Measure { name: EMPTY, at_entry: &[(Program::Empty, EVENT)], at_exit: &[], records: 0, goal: None },
+    Measure { name: HANDWRITTEN, at_entry: &[(Program::Handwritten, EVENT)], at_exit: &[], records: 1, goal: None },
+    Measure {
+        name: "engine, two registers",
+        at_entry: &[(Program::Entry, EVENT)],
+        at_exit: &[],
+        records: 1,
+        goal: Some((HANDWRITTEN, 1.05)),
+    },
+    Measure {
+        name: "engine, and 64 bytes copied",
+        at_entry: &[(Program::Entry, COPY)],
+        at_exit: &[],
+        records: 1,
+        goal: None,
+    },
+    Measure {
+        name: "engine, and a C string",
+        at_entry: &[(Program::Entry, STRING)],
+        at_exit: &[],
+        records: 1,
+        goal: None,
+    },
+    Measure {
+        name: TWO_EMPTY,
+        at_entry: &[(Program::Empty, EVENT)],
+        at_exit: &[(Program::Empty, EVENT)],
+        records: 0,
+        goal: None,
+    },
+    Measure {
+        name: "engine, entry and exit on `ret`",
+        at_entry: &[(Program::Entry, CALL)],
+        at_exit: &[(Program::Exit, RETURN)],
+        records: 2,
+        goal: Some((TWO_EMPTY, 1.05)),
+    },
+    Measure {
+        name: "engine, entry and uretprobe",
+        at_entry: &[(Program::Entry, CALL), (Program::ReturnTrampoline, RETURN)],
+        at_exit: &[],
+        records: 2,
+        goal: None,
+    },
+];
+
+fn plans() -> [Plan; 5] {
+    let mut event = Plan { register_count: 2, ..Plan::EMPTY };
+    event.registers[0] = RDI;
+    event.registers[1] = RSI;
+    let call = Plan { flags: PLAN_FRAME, ..event };
+    let mut result = Plan { flags: PLAN_FRAME, register_count: 1, ..Plan::EMPTY };
+    result.registers[0] = RAX;
+    [event, call, result, through_first(event, OpCode::Copy), through_first(event, OpCode::CopyString)]
+}
+
+/// Adds what the first argument points to.
+fn through_first(mut plan: Plan, code: OpCode) -> Plan {
+    plan.op_count = 2;
+    plan.ops[0] = Op { code: OpCode::LoadRegister as u8, register: RDI, ..Op::default() };
+    plan.ops[1] = Op { code: code as u8, b: COPIED_BYTES, ..Op::default() };
+    plan
+}
+
+struct Bench {
+    loaded: Loaded,
+    records: RingBuf<MapData>,
+}
+
+impl Bench {
+    fn new() -> Outcome<Self> {
+        let request = LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: RING_BYTES };
+        let (loaded, records) = Loaded::new(&request)?;
+        let control =
+            Control { process_id: u64::from(std::process::id()), wakeup_bytes: u64::MAX, ..Control::default() };
+        loaded.control.set(Scope::Target, control);
+        Ok(Self { loaded, records })
+    }
+
+    /// Nanoseconds per call of the site.
+    fn cost_ns(&mut self, measure: &Measure) -> Outcome<f64> {
+        let (entry, exit) = site::offsets().ok_or("cannot find the bench's own code in its file")?;
+        let point = |offset| {
+            move |&(program, plan): &(Program, u32)| AttachPoint {
+                object: 0,
+                offset,
+                program,
+                semaphore: None,
+                cookie: Cookie::new(0, Scope::Target, SiteCost::Emulated, plan),
+            }
+        };
+        let points = measure.at_entry.iter().map(point(entry)).chain(measure.at_exit.iter().map(point(exit))).collect();
+        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points, plans: Vec::new() };
+        let links = Links::attach(&self.loaded, &attach, std::process::id())?;
+        let calls = if measure.at_exit.is_empty() { BATCH_CALLS } else { BATCH_CALLS_WITH_EXIT };
+        let best = (0..BATCHES).map(|_| batch_ns(calls)).fold(f64::INFINITY, f64::min);
+        drop(links);
+        let received = std::iter::from_fn(|| self.records.next().map(drop)).count();
+        let expected = calls as usize * BATCHES * measure.records as usize;
+        if received < expected {
+            return Err(format!("{}: {received} records came, not {expected}", measure.name).into());
+        }
+        Ok(best)
+    }
+}
+
+fn batch_ns(calls: u32) -> f64 {
+    let start = Instant::now();
+    (0..calls).for_each(|_| site::call());
+    start.elapsed().as_nanos() as f64 / f64::from(calls)
+}
+
+pub fn run() -> Outcome<()> {
+    let mut bench = Bench::new()?;
+    let mut rounds: Vec<Vec<f64>> = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(MEASURES.iter().map(|measure| bench.cost_ns(measure)).collect::<Outcome<_>>()?);
+    }
+    let spread = |of: usize, against: Option<usize>| {
+        Spread::of(
+            rounds.iter().filter_map(|round| Some(round.get(of)? / against.map_or(Some(&1.0), |i| round.get(i))?)),
+        )
+    };
+    let rows = MEASURES.iter().enumerate().map(|(index, measure)| {
+        let goal =
+            measure.goal.and_then(|(name, max)| Some((MEASURES.iter().position(|m| m.name == name)?, name, max)));
+        let mut row = vec![
+            measure.name.to_owned(),
+            format!("{:.0}", spread(index, None)),
+            format!("{:.2}", spread(index, Some(0))),
+        ];
+        row.extend(match goal {
+            Some((baseline, name, max)) => {
+                let ratio = spread(index, Some(baseline));
+                [format!("{ratio:.3} × {name}"), table::judged(ratio, max, " ×")]
+            }
+            None => [String::new(), String::new()],
+        });
+        row
+    });
+    let title = format!("Cost of a hit: a function `push; pop; ret` of this process, {ROUNDS} rounds");
+    table::print(&title, &["program", "ns", "× empty", "against", "target"], rows.collect());
+    Ok(())
+}
