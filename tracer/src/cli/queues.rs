@@ -255,13 +255,13 @@ impl<'a> Windows<'a> {
         Ok(self.output.flush()?)
     }
 
-    /// Reports the last window, if the session did not end with it.
+    /// Reports the last window, if the session did not end with it: of a session that ended early there is nothing else.
     fn close_last(&mut self, session: &Session) -> Result<(), Failure> {
-        /// A shorter rest says nothing.
-        const WORTH_REPORTING: Duration = Duration::from_millis(100);
+        // A shorter rest says nothing, and what comes while the session ends was not asked for.
+        let shortest = if self.seen_any { self.arguments.interval / 2 } else { Duration::from_millis(100) };
         let rest = self.start.as_ref().map(|(_, began)| began.elapsed());
         match rest {
-            Some(rest) if rest >= WORTH_REPORTING => self.cut(session),
+            Some(rest) if rest >= shortest => self.cut(session),
             _ => Ok(()),
         }
     }
