@@ -1,0 +1,84 @@
+//! Builds fixtures with the system's C compilers and rustc, once: a program that is newer than its source is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+const PROGRAMS: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Frame pointers make a function begin with a `push`, which the kernel emulates: a cheap probe.
+const C_FLAGS: &[&str] = &["-g", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror", "-fno-omit-frame-pointer"];
+
+/// A C program, optimised, with debug information.
+pub fn c(name: &str) -> PathBuf {
+    compile("cc", &format!("{name}.c"), name, C_FLAGS)
+}
+
+/// A C program with other flags, under a name of its own.
+pub fn c_with(name: &str, program: &str, flags: &[&str]) -> PathBuf {
+    compile("cc", &format!("{name}.c"), program, flags)
+}
+
+pub fn cpp(name: &str) -> PathBuf {
+    compile("c++", &format!("{name}.cpp"), name, C_FLAGS)
+}
+
+/// A Rust release program.
+pub fn rust(name: &str) -> PathBuf {
+    compile(&rustc(), &format!("{name}.rs"), &format!("{name}-rs"), &["--edition=2024", "-g", "-O"])
+}
+
+/// A Rust program as `cargo build` makes it.
+pub fn rust_dev(name: &str) -> PathBuf {
+    compile(&rustc(), &format!("{name}.rs"), &format!("{name}-rs-dev"), &["--edition=2024", "-g"])
+}
+
+fn rustc() -> String {
+    std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned())
+}
+
+fn compile(compiler: &str, source: &str, program: &str, flags: &[&str]) -> PathBuf {
+    let source = Path::new(FIXTURES).join(source);
+    // A name of its own, so that no program elsewhere on the machine is mistaken for it.
+    let program = Path::new(PROGRAMS).join(format!("tracer-{program}"));
+    if is_newer(&program, &source) {
+        return program;
+    }
+    let fresh = program.with_extension("new");
+    let output = Command::new(compiler)
+        .args(flags)
+        .arg(&source)
+        .arg("-o")
+        .arg(&fresh)
+        .current_dir(PROGRAMS)
+        .output()
+        .unwrap_or_else(|error| panic!("{compiler} is needed to build {}: {error}", source.display()));
+    assert!(output.status.success(), "{compiler} failed: {}", String::from_utf8_lossy(&output.stderr));
+    fs::rename(&fresh, &program).unwrap();
+    program
+}
+
+fn is_newer(program: &Path, source: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let sources = [source.to_owned(), Path::new(FIXTURES).join("fixture.h")];
+    let newest = sources.iter().filter_map(|path| changed(path)).max();
+    changed(program).unwrap_or(SystemTime::UNIX_EPOCH) > newest.unwrap_or(SystemTime::now())
+}
+
+/// The registry app, built by cargo in release mode: cargo knows whether there is anything to do.
+pub fn registry(features: &[&str]) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = Path::new(PROGRAMS).parent().expect("cargo's temporary folder is inside its target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace).args(["build", "--quiet", "--locked", "--release", "--package", "target-app"]);
+    cargo.arg("--target-dir").arg(target).args(["--features", &features.join(",")]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "target-app did not build: {}", String::from_utf8_lossy(&output.stderr));
+    // Cargo gives both builds the same name, and keeps both under the hood.
+    let program = Path::new(PROGRAMS).join(["tracer-registry", features.concat().as_str()].concat());
+    let _ = fs::remove_file(&program);
+    fs::hard_link(target.join("release/target-app"), &program).unwrap();
+    program
+}

@@ -1,0 +1,19 @@
+//! End-to-end tests: the real tracer, real programs, the real kernel. docs/CONTRACT.md names the test that proves each
+//! of its lines. One file per topic; what they share is in `harness`.
+
+mod harness;
+
+mod bad_input;
+mod detach;
+mod fallback;
+mod limit;
+mod loss;
+mod overhead;
+mod postgres;
+mod privilege;
+mod registry;
+mod safe_processes;
+mod safe_stacks;
+mod safe_unwinding;
+mod scope;
+mod truth;
