@@ -21,7 +21,7 @@ pub enum KernelError {
     Relocation(#[source] aya_obj::relocation::EbpfRelocationError),
     #[error("cannot prepare the BPF object's type information")]
     Btf(#[source] aya_obj::btf::BtfError),
-    #[error("cannot load the BPF object's type information")]
+    #[error("cannot load the BPF object's type information{hint}", hint = privilege_hint(.0))]
     BtfLoad(#[source] io::Error),
     #[error("the kernel refuses the BPF program `{program}`{hint}", hint = refusal_hint(.source))]
     Program { program: &'static str, source: io::Error, log: String },
@@ -35,9 +35,16 @@ pub enum KernelError {
     Wait(#[source] io::Error),
 }
 
-fn refusal_hint(error: &io::Error) -> &'static str {
+fn privilege_hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EPERM) => ": needs CAP_BPF and CAP_PERFMON, run as root or see `tracer doctor`",
-        _ => ": run with -v for the verifier's words",
+        _ => "",
+    }
+}
+
+fn refusal_hint(error: &io::Error) -> &'static str {
+    match privilege_hint(error) {
+        "" => ": run with -v for the verifier's words",
+        hint => hint,
     }
 }

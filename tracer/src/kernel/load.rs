@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
 use aya_log::Level;
+use aya_obj::btf::BtfFeatures;
 use aya_obj::{EbpfSectionKind, Object};
 use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::plan::Plan;
@@ -141,7 +142,9 @@ const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
-    let features = aya::features().btf().ok_or_else(unsupported)?;
+    // Without privilege the probe finds no feature at all; the kernel's own answer then says why.
+    let none = BtfFeatures::default();
+    let features = aya::features().btf().unwrap_or(&none);
     let btf = object.fixup_and_sanitize_btf(features).map_err(KernelError::Btf)?.ok_or_else(unsupported)?;
     sys::btf_load(&btf.to_bytes()).map_err(KernelError::BtfLoad)
 }

@@ -78,8 +78,10 @@ impl Server {
         let mut postgres = as_postgres("postgres");
         postgres.arg("-D").arg(&data).arg("-k").arg(folder.path()).args(["-c", "listen_addresses=", "-F"]);
         let server = Target::spawn(&mut postgres);
-        let socket = folder.path().join(".s.PGSQL.5432");
-        eventually("the server listens", || socket.exists());
+        eventually("the server takes connections", || {
+            let mut ask = Command::new(programs().join("pg_isready"));
+            ask.arg("-q").arg("-h").arg(folder.path()).status().unwrap().success()
+        });
         Self { folder, server: server }
     }
 
