@@ -122,7 +122,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Outcome<Self> {
-        let request = LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: RING_BYTES };
+        let request =
+            LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: RING_BYTES, diagnostics: false };
         let (loaded, records) = Loaded::new(&request)?;
         let control =
             Control { process_id: u64::from(std::process::id()), wakeup_bytes: u64::MAX, ..Control::default() };
