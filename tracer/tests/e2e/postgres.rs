@@ -82,7 +82,7 @@ impl Server {
             let mut ask = Command::new(programs().join("pg_isready"));
             ask.arg("-q").arg("-h").arg(folder.path()).status().unwrap().success()
         });
-        Self { folder, server: server }
+        Self { folder, server }
     }
 
     /// A connection that runs the statements it is sent.
