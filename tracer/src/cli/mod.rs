@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod dry_run;
 mod exit;
+mod inlined;
 mod interrupt;
 mod list;
 mod listing;

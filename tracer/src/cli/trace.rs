@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::dry_run;
 use super::exit::{DONE, Failure};
+use super::inlined;
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
@@ -145,7 +146,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
-    runtime.block_on(trace_process(arguments, &process, planned, &request, limits))
+    runtime.block_on(trace_process(arguments, &process, &probes, planned, &request, limits))
 }
 
 fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
@@ -160,6 +161,7 @@ fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
 async fn trace_process(
     arguments: &Arguments,
     process: &Process,
+    probes: &[Probe],
     planned: Planned,
     request: &SessionRequest,
     limits: value::Limits,
@@ -185,6 +187,7 @@ async fn trace_process(
     if !arguments.output.json || arguments.output.verbose {
         eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
     }
+    inlined::tell_later(process.pid(), probes, arguments.closures);
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {
         calls_max: arguments.limit,

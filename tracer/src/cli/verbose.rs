@@ -5,12 +5,15 @@ use log::{LevelFilter, Log, Metadata, Record};
 struct StandardError;
 
 impl Log for StandardError {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
+    /// Our own words and those of the BPF programs, not what the libraries say to their authors.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("tracer")
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("tracer: {}: {}", record.target(), record.args());
+        if self.enabled(record.metadata()) {
+            eprintln!("tracer: {}: {}", record.target(), record.args());
+        }
     }
 
     fn flush(&self) {}
