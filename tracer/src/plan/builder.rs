@@ -1,6 +1,7 @@
 //! Gathers attach points, capture plans and descriptions into one plan; equal capture plans are shared.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +19,22 @@ use crate::value::place::Register;
 #[derive(Default)]
 pub struct PlanBuilder {
     attach: AttachPlan,
-    by_plan: HashMap<Plan, u32>,
+    by_plan: HashMap<Used, u32>,
     functions: Vec<Arc<Description>>,
     pub(super) types: LoadedTypes,
+}
+
+/// A plan, hashed by the part of it that is in use: the whole is 1.5 kB, and there is one for each site.
+#[derive(PartialEq, Eq)]
+struct Used(Plan);
+
+impl Hash for Used {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Plan { flags, op_count, register_count, kept_register, mailbox_event, registers, condition, ops } = &self.0;
+        (flags, op_count, register_count, kept_register, mailbox_event, condition).hash(state);
+        registers.get(..usize::from(*register_count)).hash(state);
+        ops.get(..usize::from(*op_count)).hash(state);
+    }
 }
 
 /// A site to attach to, for the function that was described last.
@@ -51,7 +65,7 @@ impl PlanBuilder {
     /// Adds a site of the function that was described last.
     pub(super) fn point(&mut self, new: NewPoint) {
         let plans = &mut self.attach.plans;
-        let plan = *self.by_plan.entry(new.plan).or_insert_with(|| {
+        let plan = *self.by_plan.entry(Used(new.plan)).or_insert_with(|| {
             plans.push(new.plan);
             plans.len() as u32 - 1
         });

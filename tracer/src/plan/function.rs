@@ -54,26 +54,59 @@ pub enum Shortfall {
     ReturnsIncomplete(String),
 }
 
+/// What a function's code says about probing it.
+pub struct Found {
+    sites: FunctionSites,
+    /// Its very first instruction.
+    first: LinkAddress,
+    /// Why not every way out of it is known.
+    shortfall: Option<Shortfall>,
+}
+
+/// Looks at the code of one function, apart from all others.
+///
+/// # Errors
+/// The function is left out.
+pub fn find(image: &Image<'_>, finder: &mut SiteFinder<'_, '_>, selected: &Selected) -> Result<Found, Shortfall> {
+    let parts: Vec<Part<'_>> =
+        selected.ranges.iter().filter_map(|range| Some(Part { range: *range, code: image.code(*range)? })).collect();
+    let Some(first) = parts.first() else {
+        return Err(Shortfall::NotProbed("its code is not in the file".into()));
+    };
+    let (sites, mut shortfall) = match finder.find(&parts) {
+        Ok(sites) => (sites, None),
+        Err(error) => (entry_only(first), Some(Shortfall::ReturnsIncomplete(error.to_string()))),
+    };
+    if sites.may_miss_exits() && shortfall.is_none() {
+        shortfall = Some(Shortfall::ReturnsIncomplete("not every way out of it can be probed".into()));
+    }
+    Ok(Found { sites, first: first.range.start, shortfall })
+}
+
 impl PlanBuilder {
+    /// Reads what the functions take and give, all at once: units are parsed once for all functions in them.
+    pub fn signatures(&mut self, image: &Image<'_>, selected: &[&Selected], limits: &Limits) -> Vec<Option<Signature>> {
+        // A pointer that the limits let the decoder follow must have its target loaded.
+        self.types.pointer_depth_max = limits.pointers_max.min(u32::from(u8::MAX)) as u8;
+        let Ok(debug_info) = image.debug_info() else { return vec![None; selected.len()] };
+        let known = selected.iter().filter_map(|selected| selected.function.as_ref());
+        let mut signatures = debug_info.signatures(known, &mut self.types).into_iter();
+        let signature = |selected: &&Selected| selected.function.is_some().then(|| signatures.next()?.ok())?;
+        selected.iter().map(signature).collect()
+    }
+
     /// Adds the function's sites.
     pub fn function(
         &mut self,
         image: &Image<'_>,
-        finder: &mut SiteFinder<'_, '_>,
+        found: Result<Found, Shortfall>,
         selected: &Selected,
+        signature: Option<Signature>,
         options: &FunctionOptions,
     ) -> Option<Shortfall> {
-        let parts: Vec<Part<'_>> = selected
-            .ranges
-            .iter()
-            .filter_map(|range| Some(Part { range: *range, code: image.code(*range)? }))
-            .collect();
-        let Some(first) = parts.first() else {
-            return Some(Shortfall::NotProbed("its code is not in the file".into()));
-        };
-        let (sites, mut shortfall) = match finder.find(&parts) {
-            Ok(sites) => (sites, None),
-            Err(error) => (entry_only(first), Some(Shortfall::ReturnsIncomplete(error.to_string()))),
+        let Found { sites, first, shortfall } = match found {
+            Ok(found) => found,
+            Err(shortfall) => return Some(shortfall),
         };
         let entry = match sites.entry {
             Ok(entry) => entry,
@@ -82,11 +115,8 @@ impl PlanBuilder {
         if entry.site.class == SiteClass::Optimised && options.patches_nops {
             return Some(Shortfall::NotProbed(NOP_HAZARD.into()));
         }
-        if sites.may_miss_exits() && shortfall.is_none() {
-            shortfall = Some(Shortfall::ReturnsIncomplete("not every way out of it can be probed".into()));
-        }
-        let ways = ways(&sites, &entry, first.range.start, shortfall.is_some(), options);
-        let values = self.values(image, selected, &options.limits);
+        let ways = ways(&sites, &entry, first, shortfall.is_some(), options);
+        let values = self.values(selected, signature);
         self.add(image, &entry, &sites, ways, values, options);
         shortfall.filter(|_| options.returns != Returns::Off)
     }
@@ -132,18 +162,12 @@ impl PlanBuilder {
     }
 
     /// Names, types and places of what goes in and comes out.
-    fn values(&mut self, image: &Image<'_>, selected: &Selected, limits: &Limits) -> Values {
-        // A pointer that the limits let the decoder follow must have its target loaded.
-        self.types.pointer_depth_max = limits.pointers_max.min(u32::from(u8::MAX)) as u8;
+    fn values(&self, selected: &Selected, signature: Option<Signature>) -> Values {
         let kind = match selected.kind {
             FunctionKind::AsyncFn | FunctionKind::AsyncBlock => DescriptionKind::Poll,
             _ => DescriptionKind::Function,
         };
         let describe = |arguments, result| Description { name: selected.name.clone(), kind, arguments, result };
-        let signature = selected.function.as_ref().and_then(|function| {
-            let debug_info = image.debug_info().ok()?;
-            debug_info.signature(function, &mut self.types).ok()
-        });
         let Some(mut signature) = signature else {
             return Values { description: describe(Vec::new(), ResultDescription::Untyped), kept: None };
         };

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rayon::prelude::*;
+
 use super::builder::PlanBuilder;
 use super::description::Descriptions;
 use super::exits::SiteFinder;
-use super::function::{FunctionOptions, Shortfall};
+use super::function::{self, FunctionOptions, Shortfall};
 use super::nearest::nearest;
 use super::pattern::Pattern;
 use super::probe::{Place, Probe};
@@ -164,10 +166,19 @@ fn plan_functions<'s>(
     selected: impl Iterator<Item = &'s Selected>,
     options: &FunctionOptions,
 ) {
+    let selected: Vec<&Selected> = selected.collect();
     let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
-    let mut finder = SiteFinder::new(rows.as_ref());
-    for function in selected {
-        if let Some(shortfall) = builder.function(image, &mut finder, function, options) {
+    // Decoding code and reading debug information take about as long, and nothing of each other.
+    let (found, signatures) = rayon::join(
+        || {
+            let finder = || SiteFinder::new(rows.as_ref());
+            let find = |finder: &mut SiteFinder<'_, '_>, selected: &&Selected| function::find(image, finder, selected);
+            selected.par_iter().map_init(finder, find).collect::<Vec<_>>()
+        },
+        || builder.signatures(image, &selected, &options.limits),
+    );
+    for ((function, found), signature) in selected.into_iter().zip(found).zip(signatures) {
+        if let Some(shortfall) = builder.function(image, found, function, signature, options) {
             shortfalls.push((function.name.clone(), shortfall));
         }
     }

@@ -263,10 +263,9 @@ fn function_at(view: &View<'_>, address: LinkAddress) -> Option<Function> {
         let scan = view.scan(unit);
         let holds = |entry: &&FunctionEntry| {
             let at = Position { unit, offset: entry.offset as usize };
-            entry.may_contain(address.0) && code_ranges(view, at).iter().any(|range| range.contains(address))
+            code_ranges(view, at).iter().any(|range| range.contains(address))
         };
-        // Backwards from the last that starts below: most units list their functions in order of address.
-        let entry = scan.functions.iter().rev().find(holds)?;
+        let entry = scan.near(address.0).find(holds)?;
         let named = name::function(view, unit, entry)?;
         Some(candidate(view, unit, entry, named)?.function)
     })

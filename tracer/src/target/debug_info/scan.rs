@@ -14,6 +14,10 @@ pub(super) struct Scan {
     /// Namespaces, types and functions in order of their offsets.
     pub(super) scopes: Vec<Scope>,
     pub(super) functions: Vec<FunctionEntry>,
+    /// Where functions that are in one part start, rising, with their index.
+    starts: Vec<(u64, u32)>,
+    /// Indices of the others that have code.
+    in_parts: Vec<u32>,
     pub(super) inlined: Vec<InlinedEntry>,
     pub(super) parameters: usize,
     pub(super) has_lines: bool,
@@ -78,12 +82,10 @@ impl FunctionEntry {
         matches!(self.code, Code::Some { .. })
     }
 
-    /// False if the function surely does not start or lie at or below `address`.
-    pub(super) fn may_contain(&self, address: u64) -> bool {
+    fn low(&self) -> Option<u64> {
         match self.code {
-            Code::Some { low: Some(low) } => low <= address,
-            Code::Some { low: None } => true,
-            Code::None | Code::Dead => false,
+            Code::Some { low } => low,
+            Code::None | Code::Dead => None,
         }
     }
 }
@@ -93,6 +95,27 @@ impl Scan {
         let offset = u32::try_from(offset).ok()?;
         let index = self.functions.binary_search_by_key(&offset, |function| function.offset).ok()?;
         self.functions.get(index)
+    }
+
+    /// The functions that may hold `address`: those that start closest below it, then those in several parts.
+    pub(super) fn near(&self, address: u64) -> impl Iterator<Item = &FunctionEntry> {
+        let below = self.starts.get(..self.starts.partition_point(|(start, _)| *start <= address)).unwrap_or_default();
+        let closest = below.last().map(|(start, _)| *start);
+        let starting = below.iter().rev().take_while(move |(start, _)| Some(*start) == closest);
+        let in_parts = self.in_parts.iter().rev();
+        let indices = starting.map(|(_, index)| index).chain(in_parts);
+        indices.filter_map(|index| self.functions.get(*index as usize))
+    }
+
+    fn index_starts(&mut self) {
+        for (index, function) in (0..).zip(&self.functions) {
+            match function.low() {
+                Some(low) => self.starts.push((low, index)),
+                None if function.has_code() => self.in_parts.push(index),
+                None => {}
+            }
+        }
+        self.starts.sort_unstable();
     }
 
     /// The offset of the scope around an entry that is a scope itself.
@@ -119,6 +142,7 @@ pub(super) fn scan(view: &View<'_>, unit: usize) -> Scan {
     if let Err(source) = result {
         view.damaged(unit, source);
     }
+    scan.index_starts();
     scan
 }
 
