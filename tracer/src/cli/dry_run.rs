@@ -42,6 +42,7 @@ fn described(planned: &Planned, description: &Description) -> PlannedFunction {
         name: description.name.clone(),
         is_poll: description.kind == DescriptionKind::Poll,
         is_usdt: description.kind == DescriptionKind::Usdt,
+        is_untyped: description.is_untyped(),
         arguments: description.arguments.iter().map(value).collect(),
         result: match &description.result {
             ResultDescription::Value(result) => Some(value(result)),

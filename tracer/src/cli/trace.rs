@@ -1,5 +1,6 @@
 //! `tracer trace`: calls as a tree, with arguments, return values and durations.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -14,14 +15,17 @@ use super::target::{attach_mode, images, namespace};
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
+use crate::plan::description::DescriptionKind;
 use crate::plan::function::{FunctionOptions, Returns};
 use crate::plan::probe::Probe;
 use crate::plan::request::{self, Planned, TraceRequest};
 use crate::report::json::JsonReport;
 use crate::report::output::Output;
+use crate::report::plan::subjects;
 use crate::report::summary::Summary;
 use crate::report::text::TextReport;
 use crate::report::trace::TraceReport;
+use crate::report::units::counted;
 use crate::report::width::ValueWidth;
 use crate::target::files::Files;
 use crate::target::process::Process;
@@ -211,17 +215,19 @@ async fn trace_process(
 
 /// One line for people: what is attached, and what ends the session.
 fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &Session) -> String {
-    let functions = planned.descriptions.functions.len();
+    let (probes, functions): (Vec<_>, Vec<_>) =
+        planned.descriptions.functions.iter().partition(|function| function.kind == DescriptionKind::Usdt);
+    let probes: BTreeSet<&str> = probes.iter().map(|probe| probe.name.as_str()).collect();
     let limits = match (arguments.limit, arguments.duration.0) {
         (0, None) => "without limit".to_owned(),
         (0, Some(time)) => format!("for {}", humantime::format_duration(time)),
-        (calls, None) => format!("until {calls} calls"),
-        (calls, Some(time)) => format!("until {calls} calls or {}", humantime::format_duration(time)),
+        (calls, None) => format!("until {}", counted(calls, "call")),
+        (calls, Some(time)) => format!("until {} or {}", counted(calls, "call"), humantime::format_duration(time)),
     };
     format!(
-        "{functions} function{} at {} sites of {} ({}), {limits}; Ctrl-C ends it",
-        if functions == 1 { "" } else { "s" },
-        session.attached(),
+        "{} at {} of {} ({}), {limits}; Ctrl-C ends it",
+        subjects(functions.len() as u64, probes.len() as u64),
+        counted(session.attached() as u64, "site"),
         process.comm(),
         process.pid(),
     )

@@ -8,10 +8,10 @@ use tracer_ebpf::abi::cookie::Cookie;
 use tracer_ebpf::abi::record::Outcome;
 
 use super::description::{Description, DescriptionKind, Descriptions, Parameter, ResultDescription};
-use super::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
+use super::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
 use super::record::{Malformed, Record, What};
 use crate::value::image::Image;
-use crate::value::layout::UNRESUMED;
+use crate::value::layout::{Enum, UNRESUMED};
 use crate::value::place::Register;
 use crate::value::{Limits, Payload, Value, decode};
 
@@ -52,13 +52,13 @@ impl Decoder {
         let thread = self.names.thread(record.pid, record.tid);
         let Record { call_id: id, time_ns, depth, .. } = record;
         let image = image(record, registers)?;
-        let arguments = self.arguments(&function, &image);
+        let (arguments, untold) = self.arguments(&function, &image);
         Ok(match function.kind {
             DescriptionKind::Usdt => {
                 Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments })
             }
             DescriptionKind::Function | DescriptionKind::Poll => {
-                Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, returns })
+                Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, untold, returns })
             }
         })
     }
@@ -86,14 +86,18 @@ impl Decoder {
         Ok(Event::Return(Return { id, time_ns, thread, depth, function, ending, duration_ns, value, call_seen: true }))
     }
 
-    fn arguments(&self, function: &Description, image: &Image) -> Vec<Argument> {
-        let arguments = function
-            .arguments
-            .iter()
-            .map(|parameter| Argument { name: Arc::clone(&parameter.name), value: self.value(parameter, image) });
-        match function.kind {
-            DescriptionKind::Poll => arguments.flat_map(of_environment).collect(),
-            DescriptionKind::Function | DescriptionKind::Usdt => arguments.collect(),
+    fn arguments(&self, function: &Description, image: &Image) -> (Vec<Argument>, Option<Untold>) {
+        if function.is_untyped() {
+            return (Vec::new(), Some(Untold::Untyped));
+        }
+        let argument =
+            |parameter: &Parameter| Argument { name: Arc::clone(&parameter.name), value: self.value(parameter, image) };
+        match (&function.kind, function.arguments.as_slice()) {
+            (DescriptionKind::Poll, [environment]) => {
+                let coroutine = self.descriptions.types.coroutine(environment.ty);
+                of_environment(argument(environment), coroutine)
+            }
+            (_, parameters) => (parameters.iter().map(argument).collect(), None),
         }
     }
 
@@ -124,14 +128,18 @@ fn image(record: Record, registers: &[Register]) -> Result<Image, Malformed> {
 }
 
 /// The arguments of an `async fn` are the fields of its environment before the first poll. Later the compiler may
-/// have put something else in their place, so they are not shown.
-fn of_environment(environment: Argument) -> Vec<Argument> {
+/// have put something else in their place, so only the place where it goes on is told.
+fn of_environment(environment: Argument, coroutine: Option<&Enum>) -> (Vec<Argument>, Option<Untold>) {
     match unwrapped(environment.value) {
         Value::Variant { name, payload: Payload::Struct(fields) } if name == UNRESUMED => {
-            fields.into_iter().map(|(name, value)| Argument { name: name.into(), value }).collect()
+            (fields.into_iter().map(|(name, value)| Argument { name: name.into(), value }).collect(), None)
         }
-        Value::Variant { .. } => Vec::new(),
-        value => vec![Argument { value, ..environment }],
+        Value::Variant { name, .. } if name == UNRESUMED => (Vec::new(), None),
+        Value::Variant { name, .. } => {
+            let state = coroutine.and_then(|states| states.variants.iter().find(|state| state.name == name));
+            (Vec::new(), Some(Untold::Resumed(state.and_then(|state| state.source.clone()))))
+        }
+        value => (vec![Argument { value, ..environment }], None),
     }
 }
 

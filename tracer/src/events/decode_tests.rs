@@ -123,13 +123,16 @@ fn only_the_first_poll_shows_the_arguments_of_an_async_function() {
         },
     };
     let arguments = [Argument { name: "uuid".into(), value: Value::Unsigned(7) }];
-    assert_eq!(of_environment(environment("Unresumed")), arguments);
+    assert_eq!(of_environment(environment("Unresumed"), None), (arguments.to_vec(), None));
     let fields = vec![("__pointer".to_owned(), environment("Unresumed").value)];
     let pinned = Value::Struct { name: "Pin".to_owned(), fields };
-    assert_eq!(of_environment(Argument { name: "environment".into(), value: pinned }), arguments);
-    assert_eq!(of_environment(environment("Suspend0")), []);
+    assert_eq!(
+        of_environment(Argument { name: "environment".into(), value: pinned }, None),
+        (arguments.to_vec(), None)
+    );
+    assert_eq!(of_environment(environment("Suspend0"), None), (vec![], Some(Untold::Resumed(None))));
     let unreadable = Argument { name: "environment".into(), value: Value::Unreadable(Missing::NotResident) };
-    assert_eq!(of_environment(unreadable.clone()), [unreadable]);
+    assert_eq!(of_environment(unreadable.clone(), None), (vec![unreadable], None));
 }
 
 #[test]

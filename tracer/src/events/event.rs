@@ -56,8 +56,20 @@ pub struct Call {
     pub depth: u32,
     pub function: Arc<Description>,
     pub arguments: Vec<Argument>,
+    /// Why `arguments` says nothing of what it was given; `None` if it lists all of them.
+    pub untold: Option<Untold>,
     /// Whether a [`Return`] with the same id will follow.
     pub returns: bool,
+}
+
+/// Why the arguments of a call are not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// No debug information says what it takes.
+    Untyped,
+    /// The poll goes on where an earlier one stopped, at that file and line: by then the compiler may have put
+    /// something else in the arguments' place.
+    Resumed(Option<(String, u32)>),
 }
 
 /// A call ended.

@@ -95,6 +95,7 @@ pub(crate) fn call(id: u64, depth: u32) -> Call {
         depth,
         function: described(STORE),
         arguments: vec![Argument { name: "attempt".into(), value: Value::Unsigned(1) }],
+        untold: None,
         returns: true,
     }
 }

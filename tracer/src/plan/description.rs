@@ -43,6 +43,13 @@ pub struct Description {
     pub result: ResultDescription,
 }
 
+impl Description {
+    /// Whether no debug information says what it takes and returns.
+    pub fn is_untyped(&self) -> bool {
+        self.kind != DescriptionKind::Usdt && self.arguments.is_empty() && self.result == ResultDescription::Untyped
+    }
+}
+
 /// The return value at the function's exits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResultDescription {

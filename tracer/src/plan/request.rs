@@ -18,6 +18,7 @@ use super::unwind_rows::UnwindRows;
 use super::usdt::MAILBOX_PROVIDER;
 use crate::target::address::LinkAddress;
 use crate::target::image::Image;
+use crate::target::symbol::SymbolSource;
 
 /// What to trace.
 pub struct TraceRequest<'a> {
@@ -44,8 +45,17 @@ pub struct NothingFound {
     pub inlined_only: Vec<String>,
     /// Why those that it means cannot be probed.
     pub refused: Vec<String>,
-    /// Whether nothing in the target has a name.
-    pub is_stripped: bool,
+    /// The object that was searched and lost its full symbol table, if one did.
+    pub stripped: Option<Box<Stripped>>,
+}
+
+/// An object without its full symbol table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stripped {
+    /// `the program`, or the library's file name.
+    pub object: String,
+    /// Functions that it exports, the only ones with names.
+    pub exported: usize,
 }
 
 /// Names listed in a message.
@@ -65,14 +75,28 @@ impl fmt::Display for NothingFound {
                 names.join(", ")
             );
         }
-        if self.is_stripped {
-            return f
-                .write_str(": the program is stripped; install its debug symbols, or trace USDT probes or addresses");
+        if let Some(stripped) = &self.stripped {
+            write!(f, ": {stripped}; install its debug symbols, or trace USDT probes or addresses")?;
+            if !self.nearest.is_empty() {
+                write!(f, "; it exports {}", self.nearest.join(", "))?;
+            }
+            return Ok(());
         }
         if self.nearest.is_empty() {
             return f.write_str(": no name is similar; `tracer list` shows what there is");
         }
         write!(f, "; there is {}", self.nearest.join(", "))
+    }
+}
+
+impl fmt::Display for Stripped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, exported } = self;
+        match exported {
+            0 => write!(f, "{object} is stripped: no function in it has a name"),
+            1 => write!(f, "{object} is stripped: only the 1 name that it exports can be traced"),
+            _ => write!(f, "{object} is stripped: only the {exported} names that it exports can be traced"),
+        }
     }
 }
 
@@ -134,7 +158,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     if attach.points.is_empty() {
         let refused = shortfalls.iter().map(|(name, shortfall)| format!("{name}: {}", shortfall.reason())).collect();
         let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
-        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, is_stripped: false });
+        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, stripped: None });
     }
     Ok(Planned { attach, descriptions, shortfalls })
 }
@@ -211,7 +235,7 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
         nearest: Vec::new(),
         inlined_only: Vec::new(),
         refused: Vec::new(),
-        is_stripped: false,
+        stripped: None,
     };
     let (object, pattern) = match &probe.place {
         Place::Function { object, pattern } => (object, pattern),
@@ -232,7 +256,10 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
     for image in searched {
         nothing.inlined_only.extend(inlined_only(image, pattern, closures));
         let names = image.symbols().demangled();
-        nothing.is_stripped |= names.is_empty();
+        if image.symbols().source() != SymbolSource::Full {
+            let object = if image.is_executable { "the program".to_owned() } else { image.object.name().into_owned() };
+            nothing.stripped.get_or_insert_with(|| Box::new(Stripped { object, exported: names.len() }));
+        }
         let close = nearest(pattern, names.iter().map(|name| name.path.as_str()));
         nothing.nearest.extend(close.into_iter().map(str::to_owned));
     }

@@ -10,7 +10,7 @@ use super::output::{Output, OutputError};
 use super::summary::Summary;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
-use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
+use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
 use crate::value::json::to_json;
 
@@ -63,9 +63,19 @@ impl<W: Write> JsonReport<W> {
         self.start("call", call.id, call.parent, call.time_ns, &call.thread, call.depth);
         self.line.push_str(r#","function":"#);
         self.string(&call.function.name);
-        self.arguments(&call.arguments);
+        match call.untold {
+            None => self.arguments(&call.arguments),
+            Some(_) => self.line.push_str(r#","args":null"#),
+        }
         if call.function.kind == DescriptionKind::Poll {
             self.line.push_str(r#","poll":true"#);
+        }
+        if let Some(Untold::Resumed(source)) = &call.untold {
+            self.line.push_str(r#","resumed_at":"#);
+            match source {
+                Some((file, line)) => self.string(&format!("{file}:{line}")),
+                None => self.line.push_str("null"),
+            }
         }
         self.line.push('}');
     }

@@ -82,6 +82,17 @@ fn polls_losses_and_lost_calls_say_so() {
 }
 
 #[test]
+fn untold_arguments_are_null() {
+    let untyped = Call { arguments: vec![], untold: Some(Untold::Untyped), ..samples::call(1, 0) };
+    let at = Untold::Resumed(Some(("src/main.rs".to_owned(), 7)));
+    let resumed = Call { arguments: vec![], untold: Some(at), ..samples::poll() };
+    let text = show(&[Event::Call(untyped), Event::Call(resumed)]);
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["args"], lines[0].get("resumed_at")), (&Json::Null, None));
+    assert_eq!((&lines[1]["args"], &lines[1]["resumed_at"]), (&Json::Null, &Json::from("src/main.rs:7")));
+}
+
+#[test]
 fn the_last_line_is_stopped() {
     let mut report = JsonReport::new(Output::new(Vec::new()), CLOCK);
     report.event(&Event::Call(samples::call(1, 0))).unwrap();

@@ -16,6 +16,15 @@ use super::type_name::short;
 use super::units::counted;
 use crate::value::place::{Location, MemoryPlace, Place};
 
+/// `2 functions and 1 USDT probe`: what is probed, in words.
+pub fn subjects(functions: u64, probes: u64) -> String {
+    match (functions, probes) {
+        (_, 0) => counted(functions, "function"),
+        (0, _) => counted(probes, "USDT probe"),
+        _ => format!("{} and {}", counted(functions, "function"), counted(probes, "USDT probe")),
+    }
+}
+
 /// One argument or result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedValue {
@@ -31,6 +40,8 @@ pub struct PlannedFunction {
     pub name: String,
     pub is_poll: bool,
     pub is_usdt: bool,
+    /// No debug information says what it takes and returns.
+    pub is_untyped: bool,
     pub copies: u64,
     pub entries: u64,
     /// Probes on `ret`s and tail jumps.
@@ -65,7 +76,10 @@ impl PlanReport {
         }
         let totals = format!(
             "{}, {}, {}; nothing was attached",
-            counted(self.functions.iter().map(|function| function.copies).sum(), "function"),
+            subjects(
+                self.functions.iter().filter(|function| !function.is_usdt).map(|function| function.copies).sum(),
+                self.functions.iter().filter(|function| function.is_usdt).count() as u64,
+            ),
             counted(self.sites, "site"),
             counted(self.capture_plans, "capture plan"),
         );
@@ -100,6 +114,9 @@ impl PlannedFunction {
         out.push('\n');
         let values: Vec<(String, String)> = self.arguments.iter().chain(&self.result).map(PlannedValue::text).collect();
         let width = values.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0);
+        if self.is_untyped {
+            out.push_str("    arguments and result unknown: no debug information\n");
+        }
         for (value, place) in values {
             let space = " ".repeat(width - value.chars().count());
             let _ = write!(out, "    {value}{space}  ");
@@ -131,7 +148,7 @@ impl PlannedFunction {
             "entries": self.entries,
             "exits": self.exits,
             "trampolines": self.trampolines,
-            "args": self.arguments.iter().map(value).collect::<Vec<_>>(),
+            "args": (!self.is_untyped).then(|| self.arguments.iter().map(value).collect::<Vec<_>>()),
             "result": self.result.as_ref().map(value),
         })
     }
@@ -223,6 +240,7 @@ mod tests {
             copies: 1,
             entries: 1,
             trampolines: 1,
+            is_untyped: true,
             ..PlannedFunction::default()
         };
         let indexed =
@@ -257,10 +275,11 @@ mod tests {
             seven: u8         always 0x7
             → Option<u8>      in rax
         poll app::run  1 copy: 1 entry, 1 return trampoline
+            arguments and result unknown: no debug information
         usdt:mailbox:send  1 site
             arg0: u64  in *(rax+rcx*8+4)
         left out: app::x: it begins inside an instruction
-        4 functions, 8 sites, 3 capture plans; nothing was attached
+        3 functions and 1 USDT probe, 8 sites, 3 capture plans; nothing was attached
         ");
     }
 
@@ -269,7 +288,7 @@ mod tests {
         let json = report().json();
         let lines: Vec<&str> = json.lines().skip(1).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"entries":1,"exits":0,"trampolines":1,"args":[],"result":null}
+        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"entries":1,"exits":0,"trampolines":1,"args":null,"result":null}
         {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"copies":1,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
         {"kind":"note","text":"left out: app::x: it begins inside an instruction"}
         "#);

@@ -19,7 +19,7 @@ use super::units;
 use super::width::ValueWidth;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
-use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Usdt};
+use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
 
 /// Levels of indentation that are drawn; deeper ones are written as a number.
@@ -85,7 +85,11 @@ impl<W: Write> TextReport<W> {
             self.palette.paint(&mut line, Paint::Dim, "poll ");
         }
         self.palette.paint(&mut line, Paint::Strong, &printable(&call.function.name));
-        self.arguments(&mut line, &call.arguments);
+        match &call.untold {
+            None => self.arguments(&mut line, &call.arguments),
+            Some(Untold::Untyped) => line.push_str("(?)"),
+            Some(Untold::Resumed(source)) => self.resumed(&mut line, source.as_ref()),
+        }
         if call.returns {
             self.pending = Some((call.id, line));
             return Ok(());
@@ -125,7 +129,7 @@ impl<W: Write> TextReport<W> {
                 line.push_str(&self.value_width.cut(printable(&value.to_string())));
             }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
-            (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push('→'),
+            (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push_str("→ ?"),
             (Ending::Unwound, _) => self.palette.paint(line, Paint::Bad, "⇡ unwound"),
             (Ending::TailCalled, _) => self.palette.paint(line, Paint::Dim, "↷ tail-called"),
             (Ending::Unknown, _) => self.palette.paint(line, Paint::Warning, "? end not seen"),
@@ -192,6 +196,15 @@ impl<W: Write> TextReport<W> {
         line.push(')');
     }
 
+    /// `(…) at src/server.rs:210`.
+    fn resumed(&self, line: &mut String, source: Option<&(String, u32)>) {
+        line.push_str("(…)");
+        if let Some((file, number)) = source {
+            let file = printable(within_crate(file));
+            self.palette.paint(line, Paint::Dim, &format!(" at {file}:{number}"));
+        }
+    }
+
     fn print_pending(&mut self) -> Result<(), OutputError> {
         match self.pending.take() {
             Some((id, line)) => {
@@ -206,6 +219,14 @@ impl<W: Write> TextReport<W> {
     fn print(&mut self, line: &str) -> Result<(), OutputError> {
         self.last_call = None;
         self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))
+    }
+}
+
+/// A file's path from its crate's folder on, as far as it tells: a registry's folders help nobody.
+fn within_crate(file: &str) -> &str {
+    match file.rfind("/src/") {
+        Some(at) if file.starts_with('/') => file.get(at + 1..).unwrap_or(file),
+        _ => file,
     }
 }
 

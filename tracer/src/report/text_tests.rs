@@ -96,7 +96,7 @@ fn every_ending_is_visible() {
     }
     events.push(Event::Return(Return { call_seen: false, ..samples::returned(77) }));
     insta::assert_snapshot!(show(&events), @"
-    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) →  81.2 ms
+    10:15:02.001000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) → ?  81.2 ms
     10:15:02.002000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ⇡ unwound  ≤ 81.2 ms
     10:15:02.003000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ↷ tail-called  81.2 ms
     10:15:02.004000Z tokio-rt-worker 42  app::audit_log::store(attempt=1) ? end not seen  81.2 ms
@@ -124,6 +124,23 @@ fn polls_are_marked_and_deep_calls_do_not_run_off_the_screen() {
     insta::assert_snapshot!(show(&[Event::Call(poll), Event::Call(deep)]), @"
     10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(attempt=1)
     10:15:02.002000Z tokio-rt-worker 42  │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ │ [60] app::audit_log::store(attempt=1)
+    ");
+}
+
+#[test]
+fn what_is_not_known_of_arguments_is_not_shown_as_none() {
+    let resumed = |file: &str| Some(Untold::Resumed(Some((file.to_owned(), 210))));
+    let registry = resumed("/registry/src/index/mini-redis-0.4.1/src/server.rs");
+    let untold = [Some(Untold::Untyped), Some(Untold::Resumed(None)), resumed("src/main.rs"), registry];
+    let calls = (1..).zip(untold).map(|(id, untold)| {
+        let poll = samples::poll();
+        Event::Call(Call { id, arguments: vec![], untold, returns: false, ..poll })
+    });
+    insta::assert_snapshot!(show(&calls.collect::<Vec<_>>()), @"
+    10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(?)
+    10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(…)
+    10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(…) at src/main.rs:210
+    10:15:02.001000Z tokio-rt-worker 42  poll app::audit_log::run(…) at src/server.rs:210
     ");
 }
 

@@ -34,6 +34,23 @@ impl Types {
         self.types.get(id.0 as usize).unwrap_or(&UNKNOWN)
     }
 
+    /// The state machine of an `async fn` that `id` leads to: itself, or behind a reference and `Pin`.
+    pub fn coroutine(&self, id: TypeId) -> Option<&Enum> {
+        let mut id = id;
+        for _ in 0..COROUTINE_WRAPPERS_MAX {
+            id = match &self.get(id).shape {
+                Shape::Enum(states) => return states.is_coroutine().then_some(states),
+                Shape::Pointer { target: Some(target), .. } => *target,
+                Shape::Struct { fields, .. } => match fields.as_slice() {
+                    [only] => only.ty,
+                    _ => return None,
+                },
+                _ => return None,
+            };
+        }
+        None
+    }
+
     /// Notes what `DW_AT_calling_convention` says of a class.
     pub fn set_passing(&mut self, id: TypeId, passing: Passing) {
         self.passing.insert(id, passing);
@@ -52,6 +69,9 @@ impl Types {
         self.types.is_empty()
     }
 }
+
+/// `Pin`, and the reference in it; the rest is slack.
+const COROUTINE_WRAPPERS_MAX: usize = 8;
 
 /// How a C++ class is handed over (`DW_CC_pass_by_value`, `DW_CC_pass_by_reference`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

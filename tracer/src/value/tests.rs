@@ -228,3 +228,19 @@ fn a_word_without_type_is_a_number_unless_it_leads_to_text() {
     assert_eq!(read(unsigned, u64::MAX, b""), Value::Unsigned(u64::MAX.into()));
     assert_eq!(read(unsigned, 77, b""), Value::Unsigned(77));
 }
+
+#[test]
+fn a_state_machine_is_found_behind_pin() {
+    let mut b = Builder::default();
+    let mut states: Vec<_> = (0..)
+        .zip(["Unresumed", "Returned", "Panicked", "Suspend0"])
+        .map(|(tag, name)| b.variant(name, &[(tag, tag)], &[]))
+        .collect();
+    states[3].source = Some(("src/server.rs".to_owned(), 210));
+    let coroutine = b.enumeration("run::{async_fn_env#0}", 1, (0, 1), states.clone());
+    let reference = b.reference(coroutine);
+    let pin = b.structure("core::pin::Pin", StructStyle::Named, &[("__pointer", reference)]);
+    assert_eq!(b.types.coroutine(pin).unwrap().variants, states);
+    let option = b.option_by_tag(reference);
+    assert_eq!(b.types.coroutine(option), None);
+}
