@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::{DONE, Failure};
 use super::listing;
 use super::options::OutputOptions;
-use super::target::images;
+use super::target::{images, nothing_found};
 use crate::plan::probe::Probe;
 use crate::plan::request;
 use crate::report::output::Output;
@@ -60,19 +60,23 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (source, pattern) = source(arguments)?;
     let probe = pattern.map(|pattern| Probe::parse(pattern)).transpose()?;
     let files = Files::new();
-    let images = match source {
-        Source::File(path) => vec![Image::of_file(Path::new(path), &files)?],
+    let (process, images) = match source {
+        Source::File(path) => (None, vec![Image::of_file(Path::new(path), &files)?]),
         Source::Process(name) => {
             let process = Process::find(name)?;
-            let probes = probe.as_slice();
-            images(&process, &files, |path| request::needs_object(probes, path))?
+            let images = images(&process, &files, |path| request::needs_object(probe.as_slice(), path))?;
+            (Some(process), images)
         }
     };
     let mut listing = listing::gather(&images, probe.as_ref(), arguments.closures);
     if let Some(probe) = &probe
         && listing.is_empty()
     {
-        return Err(Failure::new(request::nothing(&images, probe, arguments.closures).to_string()));
+        let nothing = request::nothing(&images, probe, arguments.closures);
+        return Err(match &process {
+            Some(process) => nothing_found(nothing, process, &files, std::slice::from_ref(probe), arguments.closures),
+            None => Failure::new(nothing.to_string()),
+        });
     }
     for note in listing::notes(&images) {
         eprintln!("tracer: {note}");

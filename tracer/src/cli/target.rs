@@ -3,6 +3,8 @@
 use crate::kernel::feature::{self, Features};
 use crate::kernel::load::AttachMode;
 use crate::kernel::session::PidNamespace;
+use crate::plan::probe::Probe;
+use crate::plan::request::NothingFound;
 use crate::target::files::Files;
 use crate::target::image::Image;
 use crate::target::process::Process;
@@ -32,6 +34,24 @@ pub fn images<'data>(
         }
     }
     Ok(images)
+}
+
+/// The error for a probe that nothing in `images` fits; says so if a library of the process holds what it means.
+pub fn nothing_found(
+    mut nothing: NothingFound,
+    process: &Process,
+    files: &Files,
+    probes: &[Probe],
+    closures: bool,
+) -> Failure {
+    if nothing.refused.is_empty()
+        && nothing.inlined_only.is_empty()
+        && let Some(probe) = probes.iter().find(|probe| probe.text == nothing.probe)
+        && let Ok(libraries) = images(process, files, |_| true)
+    {
+        nothing.look_elsewhere(&libraries, probe, closures);
+    }
+    Failure::new(nothing.to_string())
 }
 
 /// How the process is known to a BPF program: by its own pid namespace's number, unless we are in the initial one.

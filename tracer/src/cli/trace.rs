@@ -11,7 +11,7 @@ use super::inlined;
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::session::{self, Limits, Sink};
-use super::target::{attach_mode, images, namespace};
+use super::target::{attach_mode, images, namespace, nothing_found};
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
@@ -128,7 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             filters_system_calls: process.filters_system_calls(),
         },
     };
-    let planned = request::plan(&images, &trace).map_err(|nothing| Failure::new(nothing.to_string()))?;
+    let planned = request::plan(&images, &trace)
+        .map_err(|nothing| nothing_found(nothing, &process, &files, &probes, arguments.closures))?;
     if arguments.dry_run {
         return dry_run(&planned, &arguments.output);
     }

@@ -47,6 +47,8 @@ pub struct NothingFound {
     pub refused: Vec<String>,
     /// The object that was searched and lost its full symbol table, if one did.
     pub stripped: Option<Box<Stripped>>,
+    /// The probe as it would find something, in a library.
+    pub elsewhere: Vec<String>,
 }
 
 /// An object without its full symbol table.
@@ -56,6 +58,16 @@ pub struct Stripped {
     pub object: String,
     /// Functions that it exports, the only ones with names.
     pub exported: usize,
+}
+
+impl NothingFound {
+    /// Looks for the probe in the libraries too, which are left out unless they are named.
+    pub fn look_elsewhere(&mut self, libraries: &[Image<'_>], probe: &Probe, closures: bool) {
+        let Place::Function { object: None, pattern } = &probe.place else { return };
+        let holds = |image: &&Image<'_>| !selection::functions(image, pattern, closures).is_empty();
+        let holding = libraries.iter().filter(|image| !image.is_executable).filter(holds).take(NAMES_MAX);
+        self.elsewhere = holding.map(|image| format!("'{}!{}'", image.object.name(), probe.text)).collect();
+    }
 }
 
 /// Names listed in a message.
@@ -74,6 +86,9 @@ impl fmt::Display for NothingFound {
                 ": {} was inlined everywhere, so there is no call to see; trace a caller, or mark it #[inline(never)]",
                 names.join(", ")
             );
+        }
+        if !self.elsewhere.is_empty() {
+            return write!(f, " in the program itself, but in a library: {}", self.elsewhere.join(", "));
         }
         if let Some(stripped) = &self.stripped {
             write!(f, ": {stripped}; install its debug symbols, or trace USDT probes or addresses")?;
@@ -158,7 +173,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     if attach.points.is_empty() {
         let refused = shortfalls.iter().map(|(name, shortfall)| format!("{name}: {}", shortfall.reason())).collect();
         let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
-        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, stripped: None });
+        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, stripped: None, elsewhere: vec![] });
     }
     Ok(Planned { attach, descriptions, shortfalls })
 }
@@ -236,6 +251,7 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
         inlined_only: Vec::new(),
         refused: Vec::new(),
         stripped: None,
+        elsewhere: Vec::new(),
     };
     let (object, pattern) = match &probe.place {
         Place::Function { object, pattern } => (object, pattern),
