@@ -129,7 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         },
     };
     let planned = request::plan(&images, &trace)
-        .map_err(|nothing| nothing_found(nothing, &process, &files, &probes, arguments.closures))?;
+        .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
     if arguments.dry_run {
         return dry_run(&planned, &arguments.output);
     }

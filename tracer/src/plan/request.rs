@@ -46,7 +46,7 @@ pub struct NothingFound {
     /// Why those that it means cannot be probed.
     pub refused: Vec<String>,
     /// The object that was searched and lost its full symbol table, if one did.
-    pub stripped: Option<Box<Stripped>>,
+    pub stripped: Option<Stripped>,
     /// The probe as it would find something, in a library.
     pub elsewhere: Vec<String>,
 }
@@ -129,7 +129,7 @@ pub fn needs_object(probes: &[Probe], path: &str) -> bool {
 ///
 /// # Errors
 /// A probe means nothing that can be probed.
-pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, NothingFound> {
+pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, Box<NothingFound>> {
     let mut builder = PlanBuilder::default();
     let mut shortfalls = Vec::new();
     let mut functions: Vec<BTreeMap<LinkAddress, Selected>> = images.iter().map(|_| BTreeMap::new()).collect();
@@ -163,7 +163,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
             }),
         };
         if found == 0 {
-            return Err(nothing(images, probe, request.closures));
+            return Err(Box::new(nothing(images, probe, request.closures)));
         }
     }
     for (image, selected) in images.iter().zip(&functions) {
@@ -173,7 +173,14 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     if attach.points.is_empty() {
         let refused = shortfalls.iter().map(|(name, shortfall)| format!("{name}: {}", shortfall.reason())).collect();
         let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
-        return Err(NothingFound { probe, nearest: vec![], inlined_only: vec![], refused, stripped: None, elsewhere: vec![] });
+        return Err(Box::new(NothingFound {
+            probe,
+            nearest: vec![],
+            inlined_only: vec![],
+            refused,
+            stripped: None,
+            elsewhere: vec![],
+        }));
     }
     Ok(Planned { attach, descriptions, shortfalls })
 }
@@ -274,7 +281,7 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
         let names = image.symbols().demangled();
         if image.symbols().source() != SymbolSource::Full {
             let object = if image.is_executable { "the program".to_owned() } else { image.object.name().into_owned() };
-            nothing.stripped.get_or_insert_with(|| Box::new(Stripped { object, exported: names.len() }));
+            nothing.stripped.get_or_insert(Stripped { object, exported: names.len() });
         }
         let close = nearest(pattern, names.iter().map(|name| name.path.as_str()));
         nothing.nearest.extend(close.into_iter().map(str::to_owned));
