@@ -189,9 +189,7 @@ async fn trace_process(
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
         eprintln!("tracer: left out: the kernel refuses the site {} of {name}", point.offset);
     }
-    if !arguments.output.json || arguments.output.verbose {
-        eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
-    }
+    eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
     inlined::tell_later(process.pid(), probes, arguments.closures);
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {

@@ -65,7 +65,7 @@ fn time_ends_the_session() {
 fn without_limits_only_an_interrupt_ends_the_session() {
     let _turn = turn();
     let mut target = Target::start(build::c("hammer"));
-    let session = Session::trace(&target.p(), &["hit", "-n", "0", "--for", "0"]);
+    let session = Session::trace(&target.p(), &["hit", "-n", "0", "--for", "0", "--max-overhead", "100"]);
     assert_eq!(target.number("run 1 2000"), 2000);
     let outcome = session.interrupt();
     assert_eq!(outcome.ended_well("interrupted")["calls"], 2000);

@@ -59,7 +59,7 @@ fn two_capabilities_are_enough_for_ones_own_process() {
     let folder = public_folder();
     let mut target = Target::command(as_nobody(&[]).arg(folder.path().join("hammer")));
     let mut tracer = as_nobody(&["--inh-caps", "+bpf,+perfmon", "--ambient-caps", "+bpf,+perfmon"]);
-    tracer.arg(folder.path().join("tracer")).args(["trace", "-v", "--json", "-n", "0", "-p", &target.p(), "hit"]);
+    tracer.arg(folder.path().join("tracer")).args(["trace", "--json", "-n", "0", "-p", &target.p(), "hit"]);
     let mut session = Session::command(&mut tracer);
     session.armed();
     assert_eq!(target.number("run 1 5"), 5);

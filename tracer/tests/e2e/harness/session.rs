@@ -35,7 +35,7 @@ impl Session {
     /// Starts `tracer trace --json` and waits until every site is attached.
     #[track_caller]
     pub fn trace(pid: &str, arguments: &[&str]) -> Self {
-        let mut session = Self::start(&[&["trace", "-v", "--json", "-p", pid], arguments].concat());
+        let mut session = Self::start(&[&["trace", "--json", "-p", pid], arguments].concat());
         session.armed();
         session
     }
