@@ -102,6 +102,9 @@ fn source(arguments: &Arguments) -> Result<(Source<'_>, Option<&String>), Failur
         (Some(_), [_, extra, ..]) => {
             Err(Failure::usage(format!("with -p there is one pattern at most: {extra:?} is one too many")))
         }
+        (None, [number, ..]) if number.parse::<u32>().is_ok() && !Path::new(number).exists() => {
+            Err(Failure::usage(format!("there is no file {number:?}; if it is a process, write -p {number}")))
+        }
         (None, [file]) => Ok((Source::File(file), None)),
         (None, [file, pattern, ..]) => Ok((Source::File(file), Some(pattern))),
         (None, []) => Err(Failure::usage("name a process with -p, or give the path of a program")),

@@ -127,7 +127,7 @@ pub fn rate(text: &str) -> Result<u64, String> {
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
-        Ok(_) => Err("it is between 0 and 100".into()),
+        Ok(_) => Err("it must be more than 0, and 100 at most".into()),
         Err(_) => Err("write a percentage as 5".into()),
     }
 }

@@ -43,7 +43,7 @@ pub struct NothingFound {
     pub nearest: Vec<String>,
     /// Functions that the probe means, and that exist only inlined.
     pub inlined_only: Vec<String>,
-    /// Why those that it means cannot be probed.
+    /// Why nothing that it means can be probed.
     pub refused: Vec<String>,
     /// The object that was searched and lost its full symbol table, if one did.
     pub stripped: Option<Stripped>,
@@ -269,14 +269,22 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
             names.sort();
             names.dedup();
             names.truncate(NAMES_MAX);
+            if names.is_empty() {
+                nothing.refused.push("neither the program nor its libraries have USDT probes".to_owned());
+            }
             nothing.nearest = names;
             return nothing;
         }
-        Place::Address { .. } => return nothing,
+        Place::Address { .. } => {
+            nothing.refused.push("no function is at that address of the file".to_owned());
+            return nothing;
+        }
     };
     let searched =
         images.iter().filter(|image| object.as_ref().map_or(image.is_executable, |object| is_in(image, object)));
+    let mut is_searched_in_vain = true;
     for image in searched {
+        is_searched_in_vain = false;
         nothing.inlined_only.extend(inlined_only(image, pattern, closures));
         let names = image.symbols().demangled();
         if image.symbols().source() != SymbolSource::Full {
@@ -285,6 +293,9 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
         }
         let close = nearest(pattern, names.iter().map(|name| name.path.as_str()));
         nothing.nearest.extend(close.into_iter().map(str::to_owned));
+    }
+    if is_searched_in_vain {
+        nothing.refused.push("there is no such library".to_owned());
     }
     nothing.nearest.truncate(NAMES_MAX);
     nothing
