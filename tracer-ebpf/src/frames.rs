@@ -34,29 +34,30 @@ fn stack(thread: *mut Thread, index: u32) -> *mut Stack {
 
 /// The stack that `stack_pointer` lies on, opened if it is new.
 #[inline(always)]
-pub fn current_stack(thread: *mut Thread, stack_pointer: u64) -> *mut Stack {
+pub fn current_stack(control: &Control, thread: *mut Thread, stack_pointer: u64) -> *mut Stack {
     // SAFETY: `thread` was checked for null by the caller, `stack` stays inside the array.
     unsafe {
         let current = stack(thread, (*thread).stack);
         if (*current).low <= stack_pointer && stack_pointer < (*current).high {
             return current;
         }
-        switch_stack(thread, stack_pointer);
+        switch_stack(control, thread, stack_pointer);
         stack(thread, (*thread).stack)
     }
 }
 
 // A global function, which the verifier looks at once.
 #[unsafe(no_mangle)]
-pub extern "C" fn switch_stack(thread: *mut Thread, stack_pointer: u64) -> i32 {
-    if !thread.is_null() {
-        find_stack(thread, stack_pointer);
+pub extern "C" fn switch_stack(control: *const Control, thread: *mut Thread, stack_pointer: u64) -> i32 {
+    if !control.is_null() && !thread.is_null() {
+        // SAFETY: checked for null.
+        find_stack(unsafe { &*control }, thread, stack_pointer);
     }
     0
 }
 
 #[inline(always)]
-fn find_stack(thread: *mut Thread, stack_pointer: u64) {
+fn find_stack(control: &Control, thread: *mut Thread, stack_pointer: u64) {
     // SAFETY: as in `current_stack`.
     unsafe {
         for index in 0..STACKS_MAX as u32 {
@@ -95,10 +96,24 @@ fn find_stack(thread: *mut Thread, stack_pointer: u64) {
                 return;
             }
         }
-        // All are in use: the one after the current makes room. Its frames stay open and close as unknown at the end.
+        // All are in use: the one after the current makes room. The ends of its calls will not be seen.
         let oldest = (*thread).stack.wrapping_add(1) & (STACKS_MAX as u32 - 1);
+        give_up(control, thread, stack(thread, oldest));
         open(stack(thread, oldest), &range);
         (*thread).stack = oldest;
+    }
+}
+
+/// Takes all frames off a stack, without records: there would be too many for one hit.
+#[inline(always)]
+unsafe fn give_up(control: &Control, thread: *mut Thread, stack: *mut Stack) {
+    for _ in 0..FRAMES_MAX {
+        // SAFETY: as in `current_stack`.
+        if unsafe { ptr::read_volatile(&(*stack).top) } == 0 {
+            return;
+        }
+        pop(control, thread, stack);
+        budget::add(&control.lost_stacks, 1);
     }
 }
 

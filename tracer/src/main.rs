@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             if failure.code != 0 {
-                eprintln!("tracer: {failure}");
+                cli::say(&failure);
             }
             ExitCode::from(failure.code)
         }

@@ -38,6 +38,8 @@ pub struct Control {
     pub lost_records: u64,
     /// Calls that were deeper than the frames of their thread.
     pub lost_frames: u64,
+    /// Open frames given up because their stack made room for another one.
+    pub lost_stacks: u64,
     /// Hits of threads for which no state could be allocated.
     pub lost_threads: u64,
     /// Mailboxes beyond the map's size.
@@ -75,4 +77,4 @@ impl Tripped {
     }
 }
 
-const _: () = assert!(size_of::<Control>() == 19 * 8 + SITE_COSTS * 8);
+const _: () = assert!(size_of::<Control>() == 20 * 8 + SITE_COSTS * 8);

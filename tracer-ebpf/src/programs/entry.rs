@@ -35,7 +35,7 @@ fn enter(context: &ProbeContext, hit: &Hit) {
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp };
     registers::save(hit.context, thread);
-    let stack = frames::current_stack(thread, stack_pointer);
+    let stack = frames::current_stack(control, thread, stack_pointer);
     frames::close_stale(control, thread, stack, stack_pointer, time_ns, hit.pid_tgid);
     if hit.plan.flags & PLAN_FRAME == 0 {
         event(hit, thread, stack, time_ns);

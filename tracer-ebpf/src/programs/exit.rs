@@ -62,7 +62,7 @@ fn leave(hit: &Hit, popped_bytes: u64) {
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp }.wrapping_sub(popped_bytes);
     let time_ns = now_ns();
-    let stack = frames::current_stack(thread, stack_pointer);
+    let stack = frames::current_stack(hit.control, thread, stack_pointer);
     frames::close_stale(hit.control, thread, stack, stack_pointer, time_ns, hit.pid_tgid);
     let at = frames::Hit { stack_pointer, time_ns, pid_tgid: hit.pid_tgid };
     // SAFETY: `thread` was checked for null; a frame that `top` names exists.

@@ -50,8 +50,7 @@ fn plan(target: &Running, returns: Returns) -> Outcome<Planned> {
     let files = Files::new();
     let mapped = process.objects()?.into_iter().find(|object| object.is_executable).ok_or("no executable")?;
     let image = Image::of_process(&mapped, &process, &files)?;
-    let options =
-        FunctionOptions { returns, limits: Limits::default(), patches_nops: true, filters_system_calls: false };
+    let options = FunctionOptions { returns, limits: Limits::default(), patches_nops: true };
     let probes = [Probe::parse(PATTERN)?];
     let planned = request::plan(&[image], &TraceRequest { probes: &probes, closures: false, options });
     planned.map_err(|nothing| nothing.to_string().into())

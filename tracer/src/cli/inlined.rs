@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::exit::Failure;
+use super::say::say;
 use crate::plan::probe::{Place, Probe};
 use crate::plan::request;
 use crate::target::debug_info::FunctionKind;
@@ -19,7 +20,7 @@ pub fn tell_later(pid: u32, probes: &[Probe], closures: bool) {
     let probes = probes.to_vec();
     std::thread::spawn(move || {
         if let Ok(Some(note)) = note(pid, &probes, closures) {
-            eprintln!("tracer: {note}");
+            say(note);
         }
     });
 }

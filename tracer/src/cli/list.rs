@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::{DONE, Failure};
 use super::listing;
 use super::options::OutputOptions;
+use super::say::say;
 use super::target::{images, nothing_found};
 use crate::plan::probe::Probe;
 use crate::plan::request;
@@ -79,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         });
     }
     for note in listing::notes(&images) {
-        eprintln!("tracer: {note}");
+        say(note);
     }
     listing.shorten(if arguments.limit == 0 { usize::MAX } else { arguments.limit });
     let text = if arguments.output.json {

@@ -11,6 +11,7 @@ mod list;
 mod listing;
 mod options;
 mod queues;
+mod say;
 mod session;
 mod target;
 mod trace;
@@ -19,6 +20,7 @@ mod verbose;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Failure;
+pub use say::say;
 
 /// Look into a running, unmodified native program.
 #[derive(Debug, Parser)]

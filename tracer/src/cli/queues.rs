@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 use super::exit::Failure;
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::say::say;
 use super::session::{self, Limits, Sink};
-use super::target::{attach_mode, images, namespace};
+use super::target::{attach_mode, images, link_filter, namespace};
 use crate::events::clock::Clock;
 use crate::events::mailbox::Snapshot;
 use crate::kernel::feature::Features;
@@ -92,9 +93,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let images = images(&process, &files, |_| true)?;
     let planned = request::mailboxes(&images).ok_or_else(|| no_probes(&process))?;
     let features = Features::probe();
+    let mode = attach_mode(arguments.safety.attach, &features)?;
     let request = SessionRequest {
-        mode: attach_mode(arguments.safety.attach, &features)?,
-        process_id: process.pid(),
+        mode,
+        process_id: link_filter(&process, mode, &features),
         namespace: namespace(&process),
         calls_max: 0,
         rate_max: 0,
@@ -125,10 +127,10 @@ async fn sample(
     request: &SessionRequest,
 ) -> Result<u8, Failure> {
     if !arguments.output.json {
-        eprintln!("tracer: {}", armed(arguments, process));
+        say(armed(arguments, process));
     }
     for note in planned.notes(arguments.output.verbose) {
-        eprintln!("tracer: {note}");
+        say(note);
     }
     let mut interrupt = Interrupt::new()?;
     let mut sink = Windows::new(arguments, process.pid());
@@ -155,7 +157,7 @@ async fn sample(
         (StopReason::Time(_), Some(duration)) => StopReason::Time(duration),
         (reason, _) => reason,
     };
-    let summary = Summary { reason, calls: 0, returns: 0, losses, overhead: session.overhead() };
+    let summary = Summary { reason, calls: 0, returns: 0, losses, overhead: Some(session.overhead()) };
     if !sink.seen_any {
         return Err(Failure::new(format!(
             "{} ({}) has mailbox probes, but no mailbox showed itself: none is open, or none is used",

@@ -9,9 +9,11 @@ use tracer_ebpf::abi::control::Tripped;
 
 use super::exit::Failure;
 use super::interrupt::Interrupt;
+use super::say::say;
 use super::target::own_namespace;
 use crate::events::clock::Clock;
 use crate::events::loss::Losses;
+use crate::kernel::link::Relief;
 use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, SessionRequest, monotonic_ns};
 use crate::plan::probe_plan::AttachPlan;
@@ -166,10 +168,25 @@ impl<'p> Observer<'p> {
     }
 
     fn observe_now(&mut self, session: &mut Session) {
+        if self.load.has_new_children(self.process) {
+            relieve(session.relief());
+        }
         let time = self.load.sample(self.process);
         session.observe(time.cpu_ns, time.waiting_ns);
         self.last = Instant::now();
     }
+}
+
+/// Frees forked children of our breakpoints, beside the session.
+fn relieve(relief: Relief) {
+    std::thread::spawn(move || {
+        if let Err(error) = relief.relieve() {
+            say(format_args!(
+                "a forked child of the target stays slow until the session ends: {}",
+                Failure::from(error)
+            ));
+        }
+    });
 }
 
 /// The cost of a hit, measured beside the session.

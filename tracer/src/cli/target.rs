@@ -11,6 +11,7 @@ use crate::target::process::Process;
 
 use super::exit::Failure;
 use super::options::Attach;
+use super::say::say;
 
 /// Inode of the initial pid namespace (`PROC_PID_INIT_INO`), where process ids need no translation.
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -30,7 +31,7 @@ pub fn images<'data>(
         match Image::of_process(&mapped, process, files) {
             Ok(image) => images.push(image),
             Err(error) if mapped.is_executable => return Err(error.into()),
-            Err(error) => eprintln!("tracer: left out: {}", Failure::from(error)),
+            Err(error) => say(format_args!("left out: {}", Failure::from(error))),
         }
     }
     Ok(images)
@@ -69,6 +70,11 @@ pub fn namespace(process: &Process) -> PidNamespace {
 pub fn own_namespace() -> PidNamespace {
     Process::open(std::process::id())
         .map_or_else(|_| PidNamespace { process_id: std::process::id(), device: 0, inode: 0 }, |own| namespace(&own))
+}
+
+/// The process that links filter by: 0, all processes, where the kernel's filter would see only one thread of it.
+pub fn link_filter(process: &Process, mode: AttachMode, features: &Features) -> u32 {
+    if mode == AttachMode::Multi && features.filters_by_thread { 0 } else { process.pid() }
 }
 
 /// The way to attach that was asked for, if this kernel has it.

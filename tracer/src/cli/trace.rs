@@ -10,8 +10,10 @@ use super::exit::{DONE, Failure};
 use super::inlined;
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::say::say;
 use super::session::{self, Limits, Sink};
-use super::target::{attach_mode, images, namespace, nothing_found};
+use super::target::{attach_mode, images, link_filter, namespace, nothing_found};
+use crate::events::loss::Losses;
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
@@ -20,7 +22,8 @@ use crate::plan::function::{FunctionOptions, Returns};
 use crate::plan::probe::Probe;
 use crate::plan::request::{self, Planned, TraceRequest};
 use crate::report::json::JsonReport;
-use crate::report::output::Output;
+use crate::report::output::{Output, OutputError};
+use crate::report::pipe::Pipe;
 use crate::report::plan::subjects;
 use crate::report::summary::Summary;
 use crate::report::text::TextReport;
@@ -121,12 +124,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let trace = TraceRequest {
         probes: &probes,
         closures: arguments.closures,
-        options: FunctionOptions {
-            returns: arguments.returns.into(),
-            limits,
-            patches_nops: features.patches_nops,
-            filters_system_calls: process.filters_system_calls(),
-        },
+        options: FunctionOptions { returns: arguments.returns.into(), limits, patches_nops: features.patches_nops },
     };
     let planned = request::plan(&images, &trace)
         .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
@@ -134,12 +132,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return dry_run(&planned, &arguments.output);
     }
     for note in planned.notes(arguments.output.verbose) {
-        eprintln!("tracer: {note}");
+        say(note);
     }
     let mode = attach_mode(arguments.safety.attach, &features)?;
     let request = SessionRequest {
         mode,
-        process_id: process.pid(),
+        process_id: link_filter(&process, mode, &features),
         namespace: namespace(&process),
         calls_max: arguments.limit,
         rate_max: arguments.rate.unwrap_or(0),
@@ -173,7 +171,8 @@ async fn trace_process(
 ) -> Result<u8, Failure> {
     let clock = session::clock();
     let mut interrupt = Interrupt::new()?;
-    let output = Output::new(std::io::stdout());
+    let (pipe, pipe_end) = Pipe::new(std::io::stdout());
+    let output = Output::new(pipe);
     let mut report = if arguments.output.json {
         TraceReport::Json(JsonReport::new(output, clock))
     } else {
@@ -183,13 +182,15 @@ async fn trace_process(
     let Some(mut session) = session::arm(&planned.attach, request, process)? else {
         let summary = Summary::exited_early();
         report.stopped(&summary)?;
+        drop(report);
+        pipe_end.finish().map_err(OutputError::new)?;
         return Ok(summary.exit_code());
     };
     for point in session.refused() {
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
-        eprintln!("tracer: left out: the kernel refuses the site {} of {name}", point.offset);
+        say(format_args!("left out: the kernel refuses the site {} of {name}", point.offset));
     }
-    eprintln!("tracer: {}", armed(arguments, process, &planned, &session));
+    say(armed(arguments, process, &planned, &session));
     inlined::tell_later(process.pid(), probes, arguments.closures);
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {
@@ -205,10 +206,12 @@ async fn trace_process(
         reason,
         calls: stream.calls(),
         returns: stream.returns(),
-        losses: stream.losses(&session::losses(&session)),
-        overhead: session.overhead(),
+        losses: Losses { unwritten_lines: pipe_end.lost_lines(), ..stream.losses(&session::losses(&session)) },
+        overhead: Some(session.overhead()),
     };
     report.stopped(&summary)?;
+    drop(report);
+    pipe_end.finish().map_err(OutputError::new)?;
     Ok(summary.exit_code())
 }
 

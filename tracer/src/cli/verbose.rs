@@ -2,6 +2,8 @@
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+use super::say::say;
+
 struct StandardError;
 
 impl Log for StandardError {
@@ -12,7 +14,7 @@ impl Log for StandardError {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("tracer: {}: {}", record.target(), record.args());
+            say(format_args!("{}: {}", record.target(), record.args()));
         }
     }
 

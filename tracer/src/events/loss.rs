@@ -19,6 +19,10 @@ pub struct Losses {
     pub malformed: u64,
     /// Calls that were open when the table of open calls was full.
     pub forgotten_calls: u64,
+    /// Open calls on a stack that had to make room for another one of the same thread: their ends are not seen.
+    pub evicted_calls: u64,
+    /// Lines that the reader of standard output was too slow for.
+    pub unwritten_lines: u64,
 }
 
 impl Losses {
@@ -29,12 +33,13 @@ impl Losses {
             too_deep: control.lost_frames,
             no_thread_state: control.lost_threads,
             mailboxes: control.lost_mailboxes,
+            evicted_calls: control.lost_stacks,
             ..Self::default()
         }
     }
 
     /// Each counter with its name for people, in a fixed order.
-    pub fn by_name(&self) -> [(&'static str, u64); 7] {
+    pub fn by_name(&self) -> [(&'static str, u64); 9] {
         [
             ("ring buffer full", self.ring_buffer_full),
             ("calls too deep", self.too_deep),
@@ -43,6 +48,8 @@ impl Losses {
             ("hits during another hit", self.recursion),
             ("malformed records", self.malformed),
             ("open calls beyond the limit", self.forgotten_calls),
+            ("ends on a stack that made room", self.evicted_calls),
+            ("lines the reader was too slow for", self.unwritten_lines),
         ]
     }
 
@@ -80,6 +87,8 @@ impl Losses {
             recursion: with(self.recursion, other.recursion),
             malformed: with(self.malformed, other.malformed),
             forgotten_calls: with(self.forgotten_calls, other.forgotten_calls),
+            evicted_calls: with(self.evicted_calls, other.evicted_calls),
+            unwritten_lines: with(self.unwritten_lines, other.unwritten_lines),
         }
     }
 }

@@ -64,6 +64,12 @@ impl ControlBlocks {
         let _ = tripped.compare_exchange(0, Tripped::Stopped as u64, Relaxed, Relaxed);
     }
 
+    /// From this CLOCK_MONOTONIC time on no call is admitted.
+    pub fn set_deadline(&self, scope: Scope, deadline_ns: u64) {
+        // SAFETY: an aligned word inside the mapping.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.block(scope)).deadline_ns) }.store(deadline_ns, Relaxed);
+    }
+
     /// Begins the next sampling interval and returns its number.
     pub fn next_epoch(&self, scope: Scope) -> u64 {
         // SAFETY: an aligned word inside the mapping.

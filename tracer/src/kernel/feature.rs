@@ -9,6 +9,9 @@ use super::sys::{self, MultiSites, ProgramSource};
 pub struct Features {
     /// One link for many sites, Linux 6.6.
     pub uprobe_multi: bool,
+    /// Multi links see only one thread of a process, Linux 6.6 to 6.9: they must watch all processes, and the programs
+    /// pick ours.
+    pub filters_by_thread: bool,
     /// 5-byte nops under a probe become calls, Linux 6.18: wrong for targets that fork.
     pub patches_nops: bool,
 }
@@ -16,7 +19,11 @@ pub struct Features {
 impl Features {
     /// Asks the kernel. Without the needed capabilities everything seems missing.
     pub fn probe() -> Self {
-        Self { uprobe_multi: has_uprobe_multi(), patches_nops: version() >= (6, 18) }
+        Self {
+            uprobe_multi: has_uprobe_multi(),
+            filters_by_thread: version() < (6, 10),
+            patches_nops: version() >= (6, 18),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use super::error::KernelError;
 use super::load::{AttachMode, Loaded};
@@ -14,6 +15,9 @@ use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
 
 /// The kernel's internal error number for an instruction that it cannot probe.
 const ENOTSUPP: i32 = 524;
+
+/// Sites attached as perf events: two descriptors each, and detaching takes a grace period for each.
+const PERF_SITES_MAX: usize = 400;
 
 /// Attached sites. Dropping them detaches.
 #[derive(Default)]
@@ -91,6 +95,13 @@ impl Links {
     }
 
     fn attach_perf_events(&mut self, target: &Target<'_>, points: &[AttachPoint]) -> io::Result<()> {
+        if points.len() > PERF_SITES_MAX {
+            let text = format!(
+                "{} sites are too many to attach one by one (at most {PERF_SITES_MAX}): narrow the pattern",
+                points.len()
+            );
+            return Err(io::Error::other(text));
+        }
         for point in points {
             let site = PerfSite {
                 path: target.path,
@@ -154,6 +165,29 @@ fn close(links: Vec<(Program, OwnedFd)>) {
         }
         drop(links);
     });
+}
+
+/// Frees forked children of the target of the breakpoints that they inherit with its memory. A link's process filter
+/// keeps their hits from the programs, but not from the trap; when any link on a site goes, the kernel looks again
+/// which processes need the breakpoint there, and takes it out of all others.
+#[derive(Clone)]
+pub struct Relief {
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) plan: Arc<AttachPlan>,
+    pub(super) process_id: u32,
+}
+
+impl Relief {
+    /// Attaches a program that does nothing to all sites of the session, and detaches it again.
+    pub fn relieve(&self) -> Result<(), KernelError> {
+        let mut plan = AttachPlan::clone(&self.plan);
+        for point in &mut plan.points {
+            (point.program, point.semaphore) = (Program::Empty, None);
+        }
+        plan.points.sort_by_key(|point| (point.object, point.offset));
+        plan.points.dedup_by_key(|point| (point.object, point.offset));
+        Links::attach(&self.loaded, &plan, self.process_id).map(drop)
+    }
 }
 
 struct Target<'a> {

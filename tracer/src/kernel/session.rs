@@ -17,7 +17,7 @@ use tracer_ebpf::abi::record::Header;
 use super::calibrate::{self, Calibration};
 use super::diagnostics::Diagnostics;
 use super::error::KernelError;
-use super::link::Links;
+use super::link::{Links, Relief};
 use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::{Cost, Meter, TargetTime};
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
@@ -64,6 +64,7 @@ pub struct Session {
     records: AsyncFd<RingBuf<MapData>>,
     loaded: Arc<Loaded>,
     calibration: Calibration,
+    relief: Relief,
     meter: Meter,
     has_diagnostics: bool,
     /// When the last site was attached.
@@ -87,8 +88,6 @@ impl Session {
         };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;
-        let deadline_ns =
-            request.duration.map_or(0, |duration| monotonic_ns().saturating_add(duration.as_nanos() as u64));
         loaded.control.set(
             Scope::Target,
             Control {
@@ -97,7 +96,6 @@ impl Session {
                 namespace_inode: request.namespace.inode,
                 calls_max: request.calls_max,
                 rate_max: request.rate_max,
-                deadline_ns,
                 wakeup_bytes: u64::from(request.ring_bytes) / WAKEUP_SHARE,
                 ..Control::default()
             },
@@ -105,7 +103,13 @@ impl Session {
         // SAFETY: the ring buffer owns its descriptor and keeps it open until it is dropped, inside the AsyncFd.
         let records = unsafe { AsyncFd::register(records) }.map_err(|error| KernelError::Wait(error.into()))?;
         let links = Links::attach(&loaded, plan, request.process_id)?;
+        if let Some(duration) = request.duration {
+            let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+            loaded.control.set_deadline(Scope::Target, monotonic_ns().saturating_add(duration_ns));
+        }
         let loaded = Arc::new(loaded);
+        let relief =
+            Relief { loaded: Arc::clone(&loaded), plan: Arc::new(plan.clone()), process_id: request.process_id };
         let calibration = Calibration {
             loaded: Arc::clone(&loaded),
             first_plan,
@@ -113,12 +117,17 @@ impl Session {
         };
         let meter = Meter::new();
         let has_diagnostics = request.diagnostics;
-        Ok(Self { links, records, loaded, calibration, meter, has_diagnostics, armed: Instant::now() })
+        Ok(Self { links, records, loaded, calibration, relief, meter, has_diagnostics, armed: Instant::now() })
     }
 
     /// What measures the cost of a hit with this session's programs; for a thread of its own.
     pub fn calibration(&self) -> Calibration {
         self.calibration.clone()
+    }
+
+    /// What frees forked children of the breakpoints that they inherited; for a thread of its own.
+    pub fn relief(&self) -> Relief {
+        self.relief.clone()
     }
 
     /// Number of sites attached.
@@ -212,8 +221,8 @@ impl Session {
         self.meter.recent()
     }
 
-    /// What the probes cost the target over the whole session; `None` if the cost per hit could not be measured.
-    pub fn overhead(&self) -> Option<f64> {
+    /// What the probes cost the target over the whole session, by the measured cost per hit or a typical one.
+    pub fn overhead(&self) -> f64 {
         self.meter.total()
     }
 

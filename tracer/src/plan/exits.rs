@@ -25,7 +25,8 @@ pub struct FunctionSites {
     pub exits: Vec<Exit>,
     /// Exits that cannot carry a probe: calls that end there end unseen.
     pub refused_exits: Vec<Refusal>,
-    /// Jumps out of the function of which no unwind information says whether they end the call.
+    /// Jumps out of the function of which no unwind information says whether they end the call, and parts that go on
+    /// into the code behind them.
     pub unknown_jumps: usize,
     /// Whether the function calls anything.
     pub contains_call: bool,
@@ -98,7 +99,7 @@ impl<'u, 'd> SiteFinder<'u, 'd> {
             entry: entry_site(parts, &self.sweep),
             exits: Vec::with_capacity(self.sweep.jumps.len()),
             refused_exits: Vec::new(),
-            unknown_jumps: 0,
+            unknown_jumps: self.sweep.fall_throughs,
             contains_call: self.sweep.contains_call,
         };
         for jump in &self.sweep.jumps {

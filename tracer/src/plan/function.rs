@@ -24,7 +24,8 @@ use crate::value::place::{Location, Register};
 /// How the end of a call is seen: `--returns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
-    /// Exits; a uretprobe only for a function that no unwinder can be inside of, where it is safe and cheaper.
+    /// Exits. A uretprobe is cheaper in a function that no unwinder can be inside of, but it also breaks functions that
+    /// read, move or lack their return address (`setjmp`, stack switches), which no code analysis rules out.
     Auto,
     /// A probe on each way out.
     Exits,
@@ -41,8 +42,6 @@ pub struct FunctionOptions {
     pub limits: Limits,
     /// The running kernel patches 5-byte nops into calls, which harms a target that forks.
     pub patches_nops: bool,
-    /// The target filters its system calls: the trampoline's own one could kill it.
-    pub filters_system_calls: bool,
 }
 
 /// What the plan could not do for a function.
@@ -59,6 +58,8 @@ pub struct Found {
     sites: FunctionSites,
     /// Its very first instruction.
     first: LinkAddress,
+    /// An instruction amid a function: nothing there begins, so nothing ends.
+    is_place: bool,
     /// Why not every way out of it is known.
     shortfall: Option<Shortfall>,
 }
@@ -73,14 +74,20 @@ pub fn find(image: &Image<'_>, finder: &mut SiteFinder<'_, '_>, selected: &Selec
     let Some(first) = parts.first() else {
         return Err(Shortfall::NotProbed("its code is not in the file".into()));
     };
+    if selected.is_place {
+        let sites = entry_only(first, Position::Inside);
+        return Ok(Found { sites, first: first.range.start, is_place: true, shortfall: None });
+    }
     let (sites, mut shortfall) = match finder.find(&parts) {
         Ok(sites) => (sites, None),
-        Err(error) => (entry_only(first), Some(Shortfall::ReturnsIncomplete(error.to_string()))),
+        Err(error) => {
+            (entry_only(first, Position::FunctionStart), Some(Shortfall::ReturnsIncomplete(error.to_string())))
+        }
     };
     if sites.may_miss_exits() && shortfall.is_none() {
         shortfall = Some(Shortfall::ReturnsIncomplete("not every way out of it can be probed".into()));
     }
-    Ok(Found { sites, first: first.range.start, shortfall })
+    Ok(Found { sites, first: first.range.start, is_place: false, shortfall })
 }
 
 impl PlanBuilder {
@@ -104,7 +111,7 @@ impl PlanBuilder {
         signature: Option<Signature>,
         options: &FunctionOptions,
     ) -> Option<Shortfall> {
-        let Found { sites, first, shortfall } = match found {
+        let Found { sites, first, is_place, shortfall } = match found {
             Ok(found) => found,
             Err(shortfall) => return Some(shortfall),
         };
@@ -115,7 +122,7 @@ impl PlanBuilder {
         if entry.site.class == SiteClass::Optimised && options.patches_nops {
             return Some(Shortfall::NotProbed(NOP_HAZARD.into()));
         }
-        let ways = ways(&sites, &entry, first, shortfall.is_some(), options);
+        let ways = if is_place { Ways::None } else { ways(&sites, &entry, first, options) };
         let values = self.values(selected, signature);
         self.add(image, &entry, &sites, ways, values, options);
         shortfall.filter(|_| options.returns != Returns::Off)
@@ -241,20 +248,12 @@ impl Ways {
     }
 }
 
-fn ways(
-    sites: &FunctionSites,
-    entry: &EntrySite,
-    first: LinkAddress,
-    incomplete: bool,
-    options: &FunctionOptions,
-) -> Ways {
+fn ways(sites: &FunctionSites, entry: &EntrySite, first: LinkAddress, options: &FunctionOptions) -> Ways {
     // The whole function is one instruction: it ends where it begins, and two probes there have no certain order.
     let is_instant = sites.exits.iter().any(|exit| exit.address == entry.address);
-    let trampoline_is_safe = sites.unwinding_cannot_reach() && !options.filters_system_calls && !incomplete;
     match options.returns {
         Returns::Off => Ways::None,
         Returns::Trampoline => Ways::Trampoline(first),
-        Returns::Auto if trampoline_is_safe && entry.address == first => Ways::Trampoline(first),
         Returns::Auto | Returns::Exits if is_instant => Ways::None,
         Returns::Auto | Returns::Exits => Ways::Exits,
     }
@@ -272,8 +271,8 @@ fn plan_of(exit: &Exit, with_value: Plan) -> Option<Plan> {
 }
 
 /// For code that cannot be decoded to its end: the entry alone.
-fn entry_only(first: &Part<'_>) -> FunctionSites {
-    let entry = site::inspect(first.code, first.range.start, Position::FunctionStart)
+fn entry_only(first: &Part<'_>, position: Position) -> FunctionSites {
+    let entry = site::inspect(first.code, first.range.start, position)
         .map(|site| EntrySite { address: first.range.start, site });
     FunctionSites { entry, exits: Vec::new(), refused_exits: Vec::new(), unknown_jumps: 0, contains_call: true }
 }

@@ -1,6 +1,6 @@
 //! The whole request: every probe of the command line resolved, its functions and USDT sites planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rayon::prelude::*;
@@ -133,6 +133,8 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     let mut builder = PlanBuilder::default();
     let mut shortfalls = Vec::new();
     let mut functions: Vec<BTreeMap<LinkAddress, Selected>> = images.iter().map(|_| BTreeMap::new()).collect();
+    // Two probes may mean the same site.
+    let mut usdt = BTreeSet::new();
     for probe in request.probes {
         let found = match &probe.place {
             Place::Function { object, pattern } => {
@@ -158,9 +160,11 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                 }
                 found
             }
-            Place::Usdt { provider, name } => usdt_sites(&mut builder, &mut shortfalls, images, request, |probe| {
-                provider.matches(&probe.provider) && name.matches(&probe.name)
-            }),
+            Place::Usdt { provider, name } => {
+                usdt_sites(&mut builder, &mut shortfalls, &mut usdt, images, request, |probe| {
+                    provider.matches(&probe.provider) && name.matches(&probe.name)
+                })
+            }
         };
         if found == 0 {
             return Err(Box::new(nothing(images, probe, request.closures)));
@@ -233,15 +237,19 @@ fn plan_functions<'s>(
 fn usdt_sites(
     builder: &mut PlanBuilder,
     shortfalls: &mut Vec<(String, Shortfall)>,
+    planned: &mut BTreeSet<(usize, LinkAddress)>,
     images: &[Image<'_>],
     request: &TraceRequest<'_>,
     is_wanted: impl Fn(&crate::target::usdt::UsdtProbe) -> bool,
 ) -> usize {
     let mut found = 0;
-    for image in images {
+    for (index, image) in images.iter().enumerate() {
         let probes = image.usdt_probes().unwrap_or_default();
         for probe in probes.iter().filter(|probe| is_wanted(probe)) {
             found += 1;
+            if !planned.insert((index, probe.address)) {
+                continue;
+            }
             if let Some(shortfall) = builder.usdt(image, probe, &request.options.limits) {
                 shortfalls.push((format!("{}:{}", probe.provider, probe.name), shortfall));
             }

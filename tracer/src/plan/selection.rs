@@ -23,6 +23,8 @@ pub struct Selected {
     pub function: Option<Function>,
     /// What the compiler made of it: a specialised copy takes other arguments than its debug information says.
     pub fragment: Fragment,
+    /// An instruction amid a function, asked for by its address.
+    pub is_place: bool,
 }
 
 impl Selected {
@@ -82,7 +84,7 @@ fn select(
         (!is_closure || pattern.matches(name.path.as_str(), closures)).then_some(())?;
         let kind = if is_closure { FunctionKind::Closure } else { FunctionKind::Plain };
         let (ranges, fragment) = (symbol_ranges(image, symbol), name.fragment);
-        return Some(Selected { ranges, name: name.path, kind, function: None, fragment });
+        return Some(Selected { ranges, name: name.path, kind, function: None, fragment, is_place: false });
     };
     match function.kind {
         FunctionKind::AsyncFn | FunctionKind::Plain => {}
@@ -94,7 +96,7 @@ fn select(
     }
     let ranges = if function.ranges.is_empty() { symbol_ranges(image, symbol) } else { function.ranges.clone() };
     let (kind, fragment) = (function.kind, name.fragment);
-    Some(Selected { name: function.name.clone(), kind, ranges, function: Some(function), fragment })
+    Some(Selected { name: function.name.clone(), kind, ranges, function: Some(function), fragment, is_place: false })
 }
 
 /// The function's symbol and its cold half, if the name of that is unique.
@@ -120,6 +122,7 @@ fn by_debug_info(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
             ranges: function.ranges.clone(),
             fragment: fragment_at(image, function.entry),
             function: Some(function),
+            is_place: false,
         })
         .collect()
 }
@@ -154,7 +157,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
             Some(function) if !function.ranges.is_empty() => function.ranges.clone(),
             _ => symbol_ranges(image, symbol),
         };
-        return Some(Selected { name, kind, ranges, function, fragment });
+        return Some(Selected { name, kind, ranges, function, fragment, is_place: false });
     }
     let range = LinkRange { start: address, end: symbol.range().end };
     is_instruction_start(image, symbol, address).then(|| Selected {
@@ -163,6 +166,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
         ranges: vec![range],
         function: None,
         fragment,
+        is_place: true,
     })
 }
 

@@ -41,6 +41,8 @@ pub(super) enum JumpKind {
 pub(super) struct Sweep {
     pub(super) jumps: Vec<Jump>,
     pub(super) contains_call: bool,
+    /// Parts whose last instruction goes on into what follows: hand-written code, or a size that is wrong.
+    pub(super) fall_throughs: usize,
     /// Targets of direct jumps within the function.
     targets: Vec<LinkAddress>,
     /// One bit for each byte of all parts, set where an instruction starts.
@@ -53,6 +55,7 @@ impl Sweep {
         self.targets.clear();
         self.starts.clear();
         self.contains_call = false;
+        self.fall_throughs = 0;
         let bytes: usize = parts.iter().map(|part| part.code.len()).sum();
         self.starts.resize(bytes / 64 + 1, 0);
         let mut first_bit = 0;
@@ -78,6 +81,7 @@ impl Sweep {
         let mut decoder = Decoder::with_ip(64, part.code, part.range.start.0, DecoderOptions::NONE);
         let mut instruction = Instruction::default();
         let mut table = TableJump::default();
+        let mut last = FlowControl::Return;
         while decoder.can_decode() {
             let position = decoder.position();
             decoder.decode_out(&mut instruction);
@@ -91,10 +95,14 @@ impl Sweep {
             if let Some(word) = self.starts.get_mut(bit / 64) {
                 *word |= 1 << (bit % 64);
             }
-            match instruction.flow_control() {
+            last = instruction.flow_control();
+            match last {
                 FlowControl::Next => table.follow(&instruction),
                 flow => self.branch(flow, &instruction, parts, &mut table),
             }
+        }
+        if matches!(last, FlowControl::Next | FlowControl::ConditionalBranch) {
+            self.fall_throughs += 1;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ pub mod json;
 pub mod list;
 pub mod moment;
 pub mod output;
+pub mod pipe;
 pub mod plan;
 pub mod queues;
 #[cfg(test)]

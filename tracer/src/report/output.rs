@@ -20,7 +20,7 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    fn new(error: io::Error) -> Self {
+    pub fn new(error: io::Error) -> Self {
         if error.kind() == ErrorKind::BrokenPipe { Self::Closed(error) } else { Self::Failed(error) }
     }
 

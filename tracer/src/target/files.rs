@@ -1,9 +1,10 @@
 //! Owns the files that are being analysed: open descriptors and their memory maps, alive as long as everything
 //! that borrows from them. It does not look inside.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -66,7 +67,9 @@ impl Files {
     /// It cannot be opened, is no regular file, is empty, or cannot be mapped.
     pub fn open(&self, path: &Path) -> Result<&MappedFile, TargetError> {
         let opened = |source| TargetError::Open { path: path.to_owned(), source };
-        let file = File::open(path).map_err(opened)?;
+        // The target chooses what stands at some of these paths: a pipe there must not hold us up.
+        let file =
+            OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(opened)?;
         self.map(file, path)
     }
 

@@ -1,7 +1,7 @@
 //! How the target spends its time: running, and waiting for a CPU that others have. Tells a busy target on a busy
 //! machine from one that idles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use super::process::Process;
@@ -22,11 +22,26 @@ pub struct TargetTime {
 #[derive(Debug, Default)]
 pub struct LoadMeter {
     threads: HashMap<u32, (u64, u64)>,
+    children: Option<HashSet<u32>>,
     cpu_at_start_ns: Option<u64>,
     time: TargetTime,
 }
 
 impl LoadMeter {
+    /// Whether the process has forked since the last look: `/proc/PID/task/TID/children` (CONFIG_PROC_CHILDREN) names a
+    /// child that it did not name before.
+    pub fn has_new_children(&mut self, process: &Process) -> bool {
+        let tasks = fs::read_dir(process.directory().join("task")).into_iter().flatten().flatten();
+        let children: HashSet<u32> = tasks
+            .take(THREADS_MAX)
+            .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+            .flat_map(|text| text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+            .collect();
+        let has_new = self.children.as_ref().is_some_and(|known| !children.is_subset(known));
+        self.children = Some(children);
+        has_new
+    }
+
     /// The sums as of now. What cannot be read any more counts as no time.
     pub fn sample(&mut self, process: &Process) -> TargetTime {
         if let Ok(cpu_ns) = process.cpu_time_ns() {

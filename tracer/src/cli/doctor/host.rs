@@ -216,8 +216,8 @@ impl User {
 mod tests {
     use super::*;
 
-    const MODERN: Features = Features { uprobe_multi: true, patches_nops: false };
-    const OLD: Features = Features { uprobe_multi: false, patches_nops: false };
+    const MODERN: Features = Features { uprobe_multi: true, filters_by_thread: false, patches_nops: false };
+    const OLD: Features = Features { uprobe_multi: false, filters_by_thread: true, patches_nops: false };
 
     fn user(capabilities: &[u32]) -> User {
         User { capabilities: capabilities.iter().map(|capability| 1 << capability).sum() }
