@@ -4,11 +4,16 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
 /// The argument with which this program does nothing.
 pub const IDLE: &str = "--idle";
+
+/// How long a fixture may take to start.
+const START_MAX: Duration = Duration::from_secs(5);
 
 /// Waits for the end of standard input, as every fixture does: none outlives the bench.
 pub fn idle() {
@@ -41,7 +46,21 @@ impl Running {
     pub fn start(binary: &Path, arguments: &[&str]) -> Outcome<Self> {
         let command = &mut Command::new(binary);
         let child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        Ok(Self { child })
+        let running = Self { child };
+        // The child is there before its program is.
+        let until = Instant::now() + START_MAX;
+        while !running.is_loaded() {
+            if Instant::now() > until {
+                return Err(format!("{} does not start", binary.display()).into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(running)
+    }
+
+    /// Whether the C library is mapped, which comes after the program itself.
+    fn is_loaded(&self) -> bool {
+        fs::read_to_string(format!("/proc/{}/maps", self.pid())).is_ok_and(|maps| maps.contains("/libc"))
     }
 
     pub fn pid(&self) -> u32 {

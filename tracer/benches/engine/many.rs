@@ -45,11 +45,11 @@ fn source() -> String {
     source
 }
 
-fn plan(target: &Running, returns: Returns) -> Outcome<Planned> {
+/// The plan names the executable by a descriptor that `files` holds.
+fn plan(target: &Running, files: &Files, returns: Returns) -> Outcome<Planned> {
     let process = Process::open(target.pid())?;
-    let files = Files::new();
     let mapped = process.objects()?.into_iter().find(|object| object.is_executable).ok_or("no executable")?;
-    let image = Image::of_process(&mapped, &process, &files)?;
+    let image = Image::of_process(&mapped, &process, files)?;
     let options = FunctionOptions { returns, limits: Limits::default(), patches_nops: true };
     let probes = [Probe::parse(PATTERN)?];
     let planned = request::plan(&[image], &TraceRequest { probes: &probes, closures: false, options });
@@ -75,7 +75,8 @@ pub fn run() -> Outcome<()> {
     let target = Running::start(&binary, &[])?;
     let mut rows = Vec::new();
     for (option, returns) in [("off", Returns::Off), ("exits", Returns::Exits), ("auto", Returns::Auto)] {
-        let planned = plan(&target, returns)?;
+        let files = Files::new();
+        let planned = plan(&target, &files, returns)?;
         let (mut armed, mut ended, mut attach, mut detach) = (vec![], vec![], vec![], vec![]);
         for _ in 0..ROUNDS {
             let session = Session::trace(target.pid(), &[PATTERN, "--returns", option, "--for", "1m"])?;
