@@ -27,8 +27,8 @@ pub struct Control {
 
     /// Calls and events admitted.
     pub calls: u64,
-    /// Those of `calls` that opened no frame, and so have no return to wait for.
-    pub events: u64,
+    /// Those of `calls` that opened a frame, and so have an end to wait for.
+    pub frames_opened: u64,
     /// Frames closed again, by whatever outcome.
     pub frames_closed: u64,
     /// Start of the second that `rate_calls` counts.

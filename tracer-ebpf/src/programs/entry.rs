@@ -40,7 +40,7 @@ fn enter(context: &ProbeContext, hit: &Hit) {
     if hit.plan.flags & PLAN_FRAME == 0 {
         event(hit, thread, stack, time_ns);
     } else {
-        call(context, hit, thread, stack, stack_pointer);
+        call(context, hit, thread, stack, stack_pointer, time_ns);
     }
 }
 
@@ -60,7 +60,6 @@ fn enclosing(thread: *mut Thread, stack: *mut Stack) -> (u64, u32) {
 #[inline(always)]
 fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
     let Some(call_id) = budget::admit(hit.control, time_ns) else { return };
-    budget::add(&hit.control.events, 1);
     let (parent, depth) = enclosing(thread, stack);
     emit::header(thread, Kind::Event, hit.cookie.0, time_ns, hit.pid_tgid);
     // SAFETY: `thread` was checked for null.
@@ -74,9 +73,8 @@ fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
 }
 
 #[inline(always)]
-fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64) {
+fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stack, stack_pointer: u64, time_ns: u64) {
     let control = hit.control;
-    let time_ns = now_ns();
     let at = frames::Hit { stack_pointer, time_ns, pid_tgid: hit.pid_tgid };
     frames::close_replaced(control, thread, stack, &at);
     if frames::exhausted(control, thread) {
@@ -84,6 +82,7 @@ fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stac
         return;
     }
     let Some(call_id) = budget::admit(control, time_ns) else { return };
+    budget::add(&control.frames_opened, 1);
     let (parent, depth) = enclosing(thread, stack);
     let frame = frames::push(thread, stack);
     // SAFETY: `thread` was checked for null, `push` returns one of its frames.

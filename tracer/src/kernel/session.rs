@@ -195,7 +195,7 @@ impl Session {
     /// Whether every call that was admitted has ended, or none can be seen to end.
     pub fn is_settled(&self) -> bool {
         let counters = self.counters();
-        !self.links.has_exits() || counters.frames_closed >= counters.calls.saturating_sub(counters.events)
+        !self.links.has_exits() || counters.frames_closed >= counters.frames_opened
     }
 
     /// Detaches everything; records that wait can still be drained.
