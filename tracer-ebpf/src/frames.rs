@@ -14,6 +14,7 @@ use tracer_ebpf::abi::plan::{PLAN_EXITS_INCOMPLETE, PLAN_MAY_TAIL_CALL};
 use tracer_ebpf::abi::record::{Kind, Outcome};
 use tracer_ebpf::abi::thread::{FRAMES_MAX, Frame, STACKS_MAX, Stack, Thread};
 
+use crate::maps::HAS_FIND_VMA;
 use crate::{budget, emit};
 
 /// Half the width of a stack whose mapping the kernel could not tell (it was busy): better than mixing two stacks.
@@ -68,13 +69,18 @@ fn find_stack(control: &Control, thread: *mut Thread, stack_pointer: u64) {
             }
         }
         let mut range = Range { low: 0, high: 0 };
-        let found = bpf_find_vma(
-            bpf_get_current_task_btf(),
-            stack_pointer,
-            (mapping_found as unsafe extern "C" fn(*mut task_struct, *mut c_void, *mut Range) -> i64) as *mut c_void,
-            (&raw mut range).cast(),
-            0,
-        );
+        let found = if HAS_FIND_VMA.load() != 0 {
+            bpf_find_vma(
+                bpf_get_current_task_btf(),
+                stack_pointer,
+                (mapping_found as unsafe extern "C" fn(*mut task_struct, *mut c_void, *mut Range) -> i64)
+                    as *mut c_void,
+                (&raw mut range).cast(),
+                0,
+            )
+        } else {
+            -1
+        };
         if found != 0 || range.high == 0 {
             range.low = stack_pointer.saturating_sub(UNKNOWN_STACK_BYTES);
             range.high = stack_pointer.saturating_add(UNKNOWN_STACK_BYTES);

@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 use core::ptr;
 
+use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
 use aya_ebpf::btf_maps::{Array, HashMap, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
@@ -14,6 +15,10 @@ use tracer_ebpf::abi::thread::Thread;
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call.
 const MMAPABLE: usize = 1 << 10;
+
+/// Whether the kernel has `bpf_find_vma` (Linux 5.17): set at load, so that the verifier drops the call where it has not.
+#[unsafe(no_mangle)]
+pub static HAS_FIND_VMA: Global<u8> = Global::new(1);
 
 /// One control block per [`Scope`](tracer_ebpf::abi::cookie::Scope).
 #[btf_map]

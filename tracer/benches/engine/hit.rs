@@ -122,8 +122,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Outcome<Self> {
-        let request =
-            LoadRequest { mode: AttachMode::Multi, plans: &plans(), ring_bytes: RING_BYTES, diagnostics: false };
+        let request = LoadRequest {
+            mode: AttachMode::Multi,
+            plans: &plans(),
+            ring_bytes: RING_BYTES,
+            diagnostics: false,
+            find_vma: true,
+        };
         let (loaded, records) = Loaded::new(&request)?;
         let control =
             Control { process_id: u64::from(std::process::id()), wakeup_bytes: u64::MAX, ..Control::default() };

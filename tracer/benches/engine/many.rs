@@ -58,8 +58,13 @@ fn plan(target: &Running, files: &Files, returns: Returns) -> Outcome<Planned> {
 
 /// Times to attach the sites of a plan and to detach them, programs loaded before.
 fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
-    let request =
-        LoadRequest { mode: AttachMode::Multi, plans: &planned.attach.plans, ring_bytes: 1 << 20, diagnostics: false };
+    let request = LoadRequest {
+        mode: AttachMode::Multi,
+        plans: &planned.attach.plans,
+        ring_bytes: 1 << 20,
+        diagnostics: false,
+        find_vma: true,
+    };
     let (loaded, _records) = Loaded::new(&request)?;
     // Loads the programs.
     drop(Links::attach(&loaded, &planned.attach, target.pid())?);

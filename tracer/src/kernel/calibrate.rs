@@ -8,6 +8,7 @@ use tracer_ebpf::abi::cookie::{Cookie, SITE_COSTS, Scope, SiteCost};
 use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
 
 use super::error::KernelError;
+use super::feature;
 use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::Cost;
@@ -72,7 +73,13 @@ pub struct Calibration {
 
 /// Cost per hit without a session: loads the programs for the measurement alone.
 pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelError> {
-    let request = LoadRequest { mode, plans: &plans(), ring_bytes: RING_BYTES, diagnostics: false };
+    let request = LoadRequest {
+        mode,
+        plans: &plans(),
+        ring_bytes: RING_BYTES,
+        diagnostics: false,
+        find_vma: feature::has_find_vma(),
+    };
     let (loaded, _records) = Loaded::new(&request)?;
     Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)
 }

@@ -48,6 +48,11 @@ pub fn jit() -> Option<bool> {
     Some(setting.trim() != "0")
 }
 
+/// The helper that tells a stack's mapping. By version: a program that only calls it would need a callback.
+pub(super) fn has_find_vma() -> bool {
+    version() >= (5, 17)
+}
+
 /// `6.18.44-…`, as `uname -r` says it.
 pub fn kernel_release() -> String {
     // SAFETY: utsname is plain bytes, for which zeroes are valid.

@@ -69,6 +69,8 @@ pub struct LoadRequest<'a> {
     pub ring_bytes: u32,
     /// Let the programs say what they do, through aya-log. Costs nothing when off: the verifier drops the code.
     pub diagnostics: bool,
+    /// Use `bpf_find_vma`, Linux 5.17: without it stacks are told apart by distance.
+    pub find_vma: bool,
 }
 
 impl Loaded {
@@ -76,7 +78,9 @@ impl Loaded {
     pub fn new(request: &LoadRequest<'_>) -> Result<(Self, RingBuf<MapData>), KernelError> {
         let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
         let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
-        object.patch_map_data(HashMap::from([(LOG_LEVEL, (&level[..], true))])).map_err(KernelError::Object)?;
+        let has_find_vma = [u8::from(request.find_vma)];
+        let globals = [(LOG_LEVEL, (&level[..], true)), (HAS_FIND_VMA, (&has_find_vma[..], true))];
+        object.patch_map_data(HashMap::from(globals)).map_err(KernelError::Object)?;
         let btf = load_btf(&mut object)?;
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
         relocate(&mut object, &maps)?;
@@ -139,6 +143,7 @@ const RECORDS: &str = "RECORDS";
 const MAILBOXES: &str = "MAILBOXES";
 /// aya-log's: which of its messages are compiled in.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
+const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
@@ -246,8 +251,8 @@ mod tests {
             Program::Empty,
             Program::Handwritten,
         ];
-        for mode in [AttachMode::Multi, AttachMode::PerfEvent] {
-            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20, diagnostics: true };
+        for (mode, find_vma) in [(AttachMode::Multi, true), (AttachMode::PerfEvent, false)] {
+            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20, diagnostics: true, find_vma };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),

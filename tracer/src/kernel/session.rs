@@ -17,6 +17,7 @@ use tracer_ebpf::abi::record::Header;
 use super::calibrate::{self, Calibration};
 use super::diagnostics::Diagnostics;
 use super::error::KernelError;
+use super::feature;
 use super::link::{Links, Relief};
 use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::{Cost, Meter, TargetTime};
@@ -85,6 +86,7 @@ impl Session {
             plans: &plans,
             ring_bytes: request.ring_bytes,
             diagnostics: request.diagnostics,
+            find_vma: feature::has_find_vma(),
         };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;
