@@ -47,7 +47,7 @@ pub struct SessionRequest {
     /// `None` for no limit.
     pub duration: Option<Duration>,
     pub ring_bytes: u32,
-    /// Let the BPF programs say what they do, see [`Diagnostics`](super::diagnostics::Diagnostics).
+    /// Let the BPF programs say what they do, see [`Diagnostics`].
     pub diagnostics: bool,
 }
 

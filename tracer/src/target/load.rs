@@ -22,14 +22,14 @@ pub struct TargetTime {
 #[derive(Debug, Default)]
 pub struct LoadMeter {
     threads: HashMap<u32, (u64, u64)>,
-    children: Option<HashSet<u32>>,
+    children: HashSet<u32>,
     cpu_at_start_ns: Option<u64>,
     time: TargetTime,
 }
 
 impl LoadMeter {
     /// Whether the process has forked since the last look: `/proc/PID/task/TID/children` (CONFIG_PROC_CHILDREN) names a
-    /// child that it did not name before.
+    /// child that it did not name before. At the first look all are new: they may be younger than the probes.
     pub fn has_new_children(&mut self, process: &Process) -> bool {
         let tasks = fs::read_dir(process.directory().join("task")).into_iter().flatten().flatten();
         let children: HashSet<u32> = tasks
@@ -37,8 +37,8 @@ impl LoadMeter {
             .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
             .flat_map(|text| text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
             .collect();
-        let has_new = self.children.as_ref().is_some_and(|known| !children.is_subset(known));
-        self.children = Some(children);
+        let has_new = !children.is_subset(&self.children);
+        self.children = children;
         has_new
     }
 

@@ -13,6 +13,7 @@ mod postgres;
 mod privilege;
 mod registry;
 mod safe_processes;
+mod safe_return_addresses;
 mod safe_stacks;
 mod safe_unwinding;
 mod scope;

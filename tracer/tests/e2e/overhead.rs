@@ -18,7 +18,8 @@ fn too_much_overhead_ends_the_session() {
     assert_eq!(outcome.code, Some(4), "{stopped}");
     assert_eq!(stopped["reason"], "overload", "{stopped}");
     let overhead = stopped["overhead"].as_f64().unwrap();
-    assert!((0.05..100.0).contains(&overhead), "{stopped}");
+    // How much depends on how little the target does besides: no upper bound would hold on every machine.
+    assert!(overhead > 0.05 && overhead.is_finite(), "{stopped}");
     assert_eq!(memory::code(target.pid(), &program), before);
     assert!(target.number("stop") > 0);
     assert_eq!(target.end().code(), Some(0));
