@@ -92,7 +92,7 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ReturnsOption {
-    /// As `exits`; as `uretprobe` where no panic or exception can pass, and it is cheaper
+    /// The safe way, as `exits`
     Auto,
     /// By a probe on each `ret` and tail jump: safe with panics and exceptions
     Exits,
