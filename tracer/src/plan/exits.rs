@@ -68,12 +68,6 @@ impl FunctionSites {
     pub fn may_miss_exits(&self) -> bool {
         self.unknown_jumps > 0 || !self.refused_exits.is_empty()
     }
-
-    /// Whether no unwinder can meet the function's own return address: it calls nothing and jumps nowhere else, so a
-    /// uretprobe cannot turn a caught panic into an abort. (Exceptions thrown by signal handlers are not considered.)
-    pub fn unwinding_cannot_reach(&self) -> bool {
-        !self.contains_call && !self.may_miss_exits() && self.exits.iter().all(|exit| exit.kind == ExitKind::Return)
-    }
 }
 
 /// Finds entries and exits in one object. Holds memory to reuse: make one for each thread.
