@@ -1,0 +1,41 @@
+//! Finds parts of a type by field name and by shape, under any number of wrappers.
+
+use crate::value::layout::{Field, Shape, TypeId, Types};
+
+pub(super) fn field<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
+    fields.iter().find(|field| field.name == name)
+}
+
+pub(super) fn is_thin_pointer(shape: &Shape) -> bool {
+    matches!(shape, Shape::Pointer { .. })
+}
+
+pub(super) fn is_any_pointer(shape: &Shape) -> bool {
+    matches!(shape, Shape::Pointer { .. } | Shape::Slice { .. })
+}
+
+pub(super) fn is_word(shape: &Shape) -> bool {
+    matches!(shape, Shape::Integer { .. })
+}
+
+/// Structs within structs that a library type's word is looked for in: `Vec` takes six today.
+const WRAPPERS_MAX: u32 = 10;
+
+/// The first part, depth first, that `wanted` accepts: its offset from the start of the enclosing type, and its type.
+pub(super) fn first(
+    types: &Types,
+    field: &Field,
+    wanted: impl Fn(&Shape) -> bool + Copy,
+    depth: u32,
+) -> Option<(u64, TypeId)> {
+    let shape = &types.get(field.ty).shape;
+    if wanted(shape) {
+        return Some((field.offset, field.ty));
+    }
+    let Shape::Struct { fields, .. } = shape else { return None };
+    if depth >= WRAPPERS_MAX {
+        return None;
+    }
+    let (offset, ty) = fields.iter().find_map(|inner| first(types, inner, wanted, depth + 1))?;
+    Some((field.offset.checked_add(offset)?, ty))
+}

@@ -1,0 +1,162 @@
+//! How a type is looked at: which of its words are a pointer, a length, a tag. The one place that knows the
+//! library types by name; the capture plan and the decoder both follow it, so that they agree.
+
+mod collection;
+mod cpp;
+mod find;
+mod pointer;
+mod text;
+mod wrapper;
+
+use super::layout::{Enum, Field, Shape, StructStyle, Type, TypeId, Types};
+use super::name;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum View<'t> {
+    Unit,
+    Integer {
+        signed: bool,
+    },
+    Float,
+    Bool,
+    Char,
+    /// 16 bytes that are a uuid.
+    Uuid,
+    /// Text somewhere else, by pointer and length.
+    Text(Stretch),
+    /// Elements somewhere else, by pointer and length.
+    Sequence {
+        stretch: Stretch,
+        element: TypeId,
+    },
+    /// Shown as what its pointer leads to.
+    Pointee {
+        pointer_offset: u64,
+        /// From where the pointer leads to the target, in bytes.
+        target_offset: u64,
+        target: TypeId,
+    },
+    /// A pointer to bytes that end with a NUL.
+    CString,
+    /// Text in place, up to a NUL or the end.
+    CharArray {
+        count: u64,
+    },
+    Address,
+    /// A number, or the address of text that ends with a NUL.
+    Word {
+        signed: bool,
+    },
+    /// Shown as its only field.
+    Transparent {
+        offset: u64,
+        ty: TypeId,
+    },
+    Fields {
+        fields: &'t [Field],
+        style: StructStyle,
+    },
+    /// An enum; with `is_transparent` shown as the content of its variant.
+    Enum {
+        layout: &'t Enum,
+        is_transparent: bool,
+    },
+    Enumeration {
+        signed: bool,
+        enumerators: &'t [(String, i128)],
+    },
+    Array {
+        element: TypeId,
+        count: u64,
+    },
+    /// Only its bytes are known.
+    Raw,
+}
+
+/// A pointer word and a length word, by their offsets in the value. The content starts `data_offset` bytes
+/// after where the pointer leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) pointer_offset: u64,
+    pub(crate) length_offset: u64,
+    pub(crate) data_offset: u64,
+    /// Bytes of the length that are not content: the NUL of a `CStr`.
+    pub(crate) terminator_bytes: u64,
+}
+
+impl Stretch {
+    fn new(pointer_offset: u64, length_offset: u64) -> Self {
+        Self { pointer_offset, length_offset, data_offset: 0, terminator_bytes: 0 }
+    }
+}
+
+/// Where a process can have text: above the page that is never mapped, below the kernel's half (Linux, x86-64).
+pub(crate) const USER_ADDRESSES: std::ops::RangeInclusive<u64> = 0x1000..=0x7fff_ffff_efff;
+
+pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
+    let ty = types.get(id);
+    if let Some(known) = known(types, ty) {
+        return known;
+    }
+    match &ty.shape {
+        Shape::Integer { signed } | Shape::CChar { signed } => View::Integer { signed: *signed },
+        Shape::Float => View::Float,
+        Shape::Bool => View::Bool,
+        Shape::Char => View::Char,
+        Shape::Pointer { target, kind } => pointer::view(types, *target, *kind),
+        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
+            pointer::slice(ty, *element, Stretch::new(*pointer_offset, *length_offset), *is_str)
+        }
+        Shape::Struct { fields, style: StructStyle::Tuple, .. } if fields.is_empty() => View::Unit,
+        Shape::Struct { fields, style, .. } => View::Fields { fields, style: *style },
+        Shape::Enum(layout) => View::Enum { layout, is_transparent: name::base(&ty.name) == "alloc::borrow::Cow" },
+        Shape::Enumeration { signed, enumerators } => View::Enumeration { signed: *signed, enumerators },
+        Shape::Array { element, count } => match types.get(*element).shape {
+            Shape::CChar { .. } => View::CharArray { count: *count },
+            _ => View::Array { element: *element, count: *count },
+        },
+        Shape::Opaque if ty.name == "()" && ty.size_bytes == 0 => View::Unit,
+        Shape::Union { .. } | Shape::Function | Shape::Opaque => View::Raw,
+    }
+}
+
+/// The library types, by name and by structure: a type of that name that is built otherwise is shown as it is built.
+fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
+    let Shape::Struct { fields, parameters, .. } = &ty.shape else { return None };
+    match name::base(&ty.name) {
+        _ if pointer::is_trait_object(fields) => Some(View::Raw),
+        "uuid::Uuid" => wrapper::uuid(types, ty, fields),
+        "alloc::string::String" => Some(View::Text(collection::vec_stretch(types, fields)?)),
+        "std::ffi::os_str::OsString" | "std::path::PathBuf" => {
+            Some(View::Text(collection::vec_stretch(types, fields)?))
+        }
+        "alloc::vec::Vec" => {
+            let (_, element) = parameters.iter().find(|(name, _)| name == "T")?;
+            Some(View::Sequence { stretch: collection::vec_stretch(types, fields)?, element: *element })
+        }
+        "alloc::ffi::c_str::CString" => text::c_string_owned(types, fields),
+        "bytes::bytes::Bytes" | "bytes::bytes_mut::BytesMut" => text::bytes(types, fields),
+        "alloc::boxed::Box" => pointer::boxed(types, fields),
+        "alloc::rc::Rc" | "alloc::sync::Arc" => pointer::shared(types, fields, parameters),
+        "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" => wrapper::only_scalar(types, fields),
+        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" | "std::unique_ptr" => {
+            wrapper::only_scalar(types, fields)
+        }
+        path if path.starts_with("core::num::niche_types::") => wrapper::only_scalar(types, fields),
+        "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
+        "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),
+        path if path.starts_with("core::sync::atomic::Atomic") => wrapper::only_scalar(types, fields),
+        "core::cell::UnsafeCell" | "core::mem::maybe_dangling::MaybeDangling" => match fields.as_slice() {
+            [Field { offset, ty, bits: None, .. }] => Some(View::Transparent { offset: *offset, ty: *ty }),
+            _ => None,
+        },
+        "core::cell::RefCell" => wrapper::only(fields, "value"),
+        "std::sync::poison::mutex::Mutex" | "std::sync::mutex::Mutex" | "lock_api::mutex::Mutex" => {
+            wrapper::only(fields, "data")
+        }
+        "std::sync::poison::rwlock::RwLock" | "std::sync::rwlock::RwLock" | "lock_api::rwlock::RwLock" => {
+            wrapper::only(fields, "data")
+        }
+        _ => cpp::known(types, ty, fields),
+    }
+}

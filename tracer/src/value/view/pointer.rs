@@ -1,0 +1,85 @@
+//! Pointers, thin and with a length, and the boxes and counted pointers around them.
+
+use super::find::{field, first, is_any_pointer};
+use super::{Stretch, View};
+use crate::value::layout::{Field, PointerKind, Shape, Type, TypeId, Types};
+use crate::value::name::{self, TextKind};
+
+/// Strong and weak count, in front of the value that `Rc` and `Arc` share.
+const REFERENCE_COUNTS_BYTES: u64 = 16;
+
+pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'static> {
+    let Some(target) = target else { return View::Address };
+    match (&types.get(target).shape, kind) {
+        (_, PointerKind::Untyped { signed }) => View::Word { signed },
+        (Shape::CChar { .. }, PointerKind::Raw) => View::CString,
+        (Shape::Function | Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
+        (_, PointerKind::Reference | PointerKind::Box) => View::Pointee { pointer_offset: 0, target_offset: 0, target },
+        (_, PointerKind::Raw) => View::Address,
+    }
+}
+
+/// `&str`, `&[T]`, and the other pointers that carry a length. A raw one is shown as its content too:
+/// `Box<[T]>`, `Rc<str>` and `Arc<str>` hold theirs behind one.
+pub(super) fn slice(ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
+    let behind = name::behind_pointer(&ty.name).unwrap_or(&ty.name);
+    let (content, stretch) = match name::counted(behind) {
+        Some(content) => (content, Stretch { data_offset: REFERENCE_COUNTS_BYTES, ..stretch }),
+        None => (behind, stretch),
+    };
+    match name::text(content) {
+        Some(TextKind::CStr) => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
+        Some(_) => View::Text(stretch),
+        None if is_str => View::Text(stretch),
+        None => View::Sequence { stretch, element },
+    }
+}
+
+/// A `Box` that DWARF gives as a struct.
+pub(super) fn boxed<'t>(types: &'t Types, fields: &'t [Field]) -> Option<View<'t>> {
+    let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
+    match &types.get(pointer).shape {
+        Shape::Pointer { target: Some(target), .. } => {
+            Some(View::Pointee { pointer_offset: offset, target_offset: 0, target: *target })
+        }
+        Shape::Slice { .. } => Some(View::Transparent { offset, ty: pointer }),
+        _ => None,
+    }
+}
+
+/// `Rc<T>` and `Arc<T>` point to two counters and the value; `T` is what is shown.
+pub(super) fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(String, TypeId)]) -> Option<View<'t>> {
+    let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
+    match &types.get(pointer).shape {
+        Shape::Pointer { target: Some(target), .. } => {
+            let Shape::Struct { fields, .. } = &types.get(*target).shape else { return None };
+            let value = field(fields, "value").or_else(|| field(fields, "data"))?;
+            Some(View::Pointee { pointer_offset: offset, target_offset: value.offset, target: value.ty })
+        }
+        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
+            let stretch = Stretch {
+                data_offset: REFERENCE_COUNTS_BYTES,
+                ..Stretch::new(offset + pointer_offset, offset + length_offset)
+            };
+            let of_pointer = name::behind_pointer(&types.get(pointer).name).and_then(name::counted);
+            let parameter = || parameters.iter().find(|(name, _)| name == "T").map(|(_, ty)| &*types.get(*ty).name);
+            let content = of_pointer.or_else(parameter);
+            match content.and_then(name::text) {
+                Some(TextKind::CStr) => Some(View::Text(Stretch { terminator_bytes: 1, ..stretch })),
+                Some(_) => Some(View::Text(stretch)),
+                None if *is_str => Some(View::Text(stretch)),
+                // Elements that are aligned to more than two words begin later.
+                None if content?.starts_with('[') && types.get(*element).size_bytes <= 8 => {
+                    Some(View::Sequence { stretch, element: *element })
+                }
+                None => Some(View::Raw),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// `&dyn Trait`, `Box<dyn Trait>`: a pointer and a table of functions.
+pub(super) fn is_trait_object(fields: &[Field]) -> bool {
+    fields.len() == 2 && field(fields, "pointer").is_some() && field(fields, "vtable").is_some()
+}
