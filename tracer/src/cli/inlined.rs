@@ -51,7 +51,7 @@ fn inlined_in(image: &Image<'_>, probes: &[Probe], closures: bool) -> Vec<(Strin
                 object.as_ref().map_or(image.is_executable, |object| object.matches(&path))
                     && pattern.matches(name, closures)
             }
-            Place::Usdt { .. } | Place::Address { .. } => false,
+            Place::Usdt { .. } | Place::Address { .. } | Place::Line { .. } => false,
         })
     };
     let functions = debug_info.functions(is_meant).into_iter();

@@ -40,7 +40,7 @@ pub fn gather(images: &[Image<'_>], probe: Option<&Probe>, closures: bool) -> Li
             Some(Place::Address { object, address }) if is_meant(object) => {
                 listing.functions.extend(function_at(image, *address));
             }
-            Some(Place::Function { .. } | Place::Address { .. }) => {}
+            Some(Place::Function { .. } | Place::Address { .. } | Place::Line { .. }) => {}
             Some(Place::Usdt { provider, name }) => {
                 let found = usdt(image, |of, named| provider.matches(of) && name.matches(named));
                 listing.usdt.extend(found);

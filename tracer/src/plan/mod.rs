@@ -18,6 +18,7 @@ pub mod probe_plan;
 pub mod request;
 pub mod selection;
 pub mod site;
+pub mod source_line;
 mod sweep;
 pub mod unwind_rows;
 pub mod usdt;

@@ -8,6 +8,7 @@
 //! | `libfoo.so!name` | the same in objects whose file name (or path, if it has a `/`) the glob covers |
 //! | `usdt:provider:name` | USDT probes, a glob in each part |
 //! | `0x11a0` | a link address |
+//! | `audit_log.rs:42` | a line of source (see `source_line`) |
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use thiserror::Error;
 use super::glob::Glob;
 use super::glob_parse::{self, Syntax, SyntaxError};
 use super::pattern::{GlobError, Pattern};
+use super::source_line::{self, FileSuffix, Lines};
 use crate::target::address::LinkAddress;
 
 /// Longer than any useful pattern; keeps every later step cheap.
@@ -47,6 +49,12 @@ pub enum Place {
     Address {
         object: Option<ObjectPattern>,
         address: LinkAddress,
+    },
+    /// One line of a source file, or a stretch of them to list.
+    Line {
+        object: Option<ObjectPattern>,
+        file: FileSuffix,
+        lines: Lines,
     },
 }
 
@@ -102,8 +110,8 @@ pub enum Mistake {
     TooLong,
     #[error("conditions (`if …`) come with a later version: leave it out")]
     Condition,
-    #[error("source lines (`file.rs:42`) come with a later version: name the function")]
-    SourceLine,
+    #[error("a line is written file.rs:42, a stretch of lines file.rs:40-60")]
+    Line,
     #[error("it would match every function: name a module or a function, as in 'audit_log::*'")]
     MatchesEverything,
     #[error("a segment between `::` is empty")]
@@ -187,7 +195,8 @@ fn function_or_address(object: Option<ObjectPattern>, body: &str, start: usize) 
     if body.is_empty() {
         return Err((start, Mistake::Empty));
     }
-    if let Some(rest) = body.strip_prefix('/') {
+    let is_file = || !body.contains(' ') && !body.ends_with('/') && source_line::parse(body).is_some();
+    if let Some(rest) = body.strip_prefix('/').filter(|_| !is_file()) {
         let pattern = regex(rest, start + 1)?;
         return Ok(Place::Function { object, pattern });
     }
@@ -199,8 +208,9 @@ fn function_or_address(object: Option<ObjectPattern>, body: &str, start: usize) 
         let address = LinkAddress(address.ok_or((start + 2, Mistake::Address))?);
         return Ok(Place::Address { object, address });
     }
-    if let Some(at) = source_line(body) {
-        return Err((start + at, Mistake::SourceLine));
+    if let Some((file, lines, at)) = source_line::parse(body) {
+        let lines = lines.ok_or((start + at, Mistake::Line))?;
+        return Ok(Place::Line { object, file, lines });
     }
     if body.ends_with("()") && !body.ends_with("operator()") {
         return Err((start + body.len() - 2, Mistake::Parameters));
@@ -280,14 +290,6 @@ fn find_plain(text: &str, wanted: char) -> Option<usize> {
         }
     }
     None
-}
-
-/// The position of the `:` in `file.rs:42`.
-fn source_line(body: &str) -> Option<usize> {
-    let at = body.rfind(':')?;
-    let (file, line) = (body.get(..at)?, body.get(at + 1..)?);
-    let is_line = !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
-    (is_line && !file.is_empty() && !file.ends_with([':', '\\'])).then_some(at)
 }
 
 fn explain(error: GlobError, start: usize) -> (usize, Mistake) {

@@ -43,6 +43,20 @@ fn usdt_takes_a_glob_in_each_part() {
 }
 
 #[test]
+fn lines_follow_a_file() {
+    let line = |probe: &str, path: &str| match place(probe) {
+        Place::Line { object, file, lines } if file.matches(path) => Some((object.is_some(), lines.first, lines.last)),
+        _ => None,
+    };
+    assert_eq!(line("audit_log.rs:42", "/app/src/audit_log.rs"), Some((false, 42, 42)));
+    assert_eq!(line("/app/src/audit_log.rs:42", "/app/src/audit_log.rs"), Some((false, 42, 42)));
+    assert_eq!(line("libfoo.so!foo.c:40-60", "/foo.c"), Some((true, 40, 60)));
+    assert_eq!(line("src/foo.c", "/src/foo.c"), Some((false, 1, u64::MAX)));
+    assert_eq!(line("src/foo.c:3", "/lib/foo.c"), None);
+    assert!(matches!(place("/rs:42/"), Place::Function { .. }));
+}
+
+#[test]
 fn regexes_are_searched_for() {
     let Place::Function { pattern, .. } = place("/^app::.*(save|load)$/") else { panic!("no function") };
     assert!(pattern.matches("app::store::save", false));
@@ -65,7 +79,8 @@ fn mistakes_are_named_and_placed() {
         ("f if x > 3", 2, Mistake::Condition),
         ("/f/ if x", 4, Mistake::Condition),
         ("usdt:a:b if x", 9, Mistake::Condition),
-        ("src/audit_log.rs:42", 16, Mistake::SourceLine),
+        ("src/audit_log.rs:0", 17, Mistake::Line),
+        ("libfoo.so!foo.c:9-3", 16, Mistake::Line),
         ("a::::b", 0, Mistake::EmptySegment),
         ("a::", 0, Mistake::EmptySegment),
         ("a[b", 1, Mistake::OpenClass),

@@ -118,7 +118,7 @@ impl fmt::Display for Stripped {
 /// Whether some probe looks into the library at `path`.
 pub fn needs_object(probes: &[Probe], path: &str) -> bool {
     probes.iter().any(|probe| match &probe.place {
-        Place::Function { object, .. } | Place::Address { object, .. } => {
+        Place::Function { object, .. } | Place::Address { object, .. } | Place::Line { object, .. } => {
             object.as_ref().is_some_and(|object| object.matches(path))
         }
         Place::Usdt { .. } => true,
@@ -160,6 +160,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                 }
                 found
             }
+            Place::Line { .. } => 0,
             Place::Usdt { provider, name } => {
                 usdt_sites(&mut builder, &mut shortfalls, &mut usdt, images, request, |probe| {
                     provider.matches(&probe.provider) && name.matches(&probe.name)
@@ -285,6 +286,10 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
         }
         Place::Address { .. } => {
             nothing.refused.push("no function is at that address of the file".to_owned());
+            return nothing;
+        }
+        Place::Line { .. } => {
+            nothing.refused.push("source lines come with a later version: name the function".to_owned());
             return nothing;
         }
     };
