@@ -7,7 +7,7 @@ use core::ptr;
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ringbuf_output, bpf_ringbuf_query};
 use tracer_ebpf::abi::control::{Control, Tripped};
 use tracer_ebpf::abi::record::{Header, Kind, RECORD_BYTES_MAX, THREAD_NAME_BYTES};
-use tracer_ebpf::abi::thread::Thread;
+use tracer_ebpf::abi::thread::{SHORT_RECORD_BYTES, Scratch, Thread};
 
 use crate::budget;
 use crate::maps::RECORDS;
@@ -20,22 +20,39 @@ fn ring() -> *mut c_void {
     ptr::from_ref(&RECORDS).cast_mut().cast()
 }
 
-/// Sends the thread's header and the `cursor` bytes behind it. The reader is woken only when much waits: it looks
-/// by itself every few milliseconds, and a wake-up for each record would cost more than the record.
+/// Sends what [`capture`](crate::interpret::capture) gathered: the scratch's record, or the thread's own if there is
+/// no scratch.
+#[inline(always)]
+pub fn captured(control: &Control, thread: *mut Thread, scratch: *mut Scratch) {
+    if scratch.is_null() {
+        return record(control, thread);
+    }
+    // SAFETY: checked for null above; `record` follows `header` without padding.
+    let (header, body) = unsafe { (&raw mut (*scratch).header, ptr::read_volatile(&(*scratch).cursor)) };
+    let body = if body > RECORD_BYTES_MAX as u64 { 0 } else { body };
+    send(control, header, body);
+}
+
+/// Sends the thread's header and the `cursor` bytes behind it.
 #[inline(always)]
 pub fn record(control: &Control, thread: *mut Thread) {
-    // SAFETY: `thread` is this thread's own state, checked for null by the caller.
-    let mut body = unsafe { ptr::read_volatile(&(*thread).cursor) };
-    if body > RECORD_BYTES_MAX as u64 {
-        body = 0;
-    }
-    // SAFETY: `record` follows `header` without padding, and is `RECORD_BYTES_MAX` long.
+    // SAFETY: `thread` is this thread's own state, checked for null by the caller; as in `captured`.
+    let (header, body) = unsafe { (&raw mut (*thread).header, ptr::read_volatile(&(*thread).cursor)) };
+    let body = if body > SHORT_RECORD_BYTES as u64 { 0 } else { body };
+    send(control, header, body);
+}
+
+/// The reader is woken only when much waits: it looks by itself every few milliseconds, and a wake-up for each record
+/// would cost more than the record.
+#[inline(always)]
+fn send(control: &Control, header: *mut Header, body: u64) {
+    // SAFETY: the callers compared `body` with what follows the header.
     let failed = unsafe {
         // Asked for every sixteenth call only: the answer costs as much as a register.
-        let asks = (*thread).header.call_id & 15 == 0;
+        let asks = (*header).call_id & 15 == 0;
         let full = asks && bpf_ringbuf_query(ring(), BPF_RB_AVAIL_DATA) >= control.wakeup_bytes;
         let flags = if full { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
-        bpf_ringbuf_output(ring(), (&raw mut (*thread).header).cast(), size_of::<Header>() as u64 + body, flags)
+        bpf_ringbuf_output(ring(), header.cast(), size_of::<Header>() as u64 + body, flags)
     };
     if failed != 0 {
         budget::add(&control.lost_records, 1);

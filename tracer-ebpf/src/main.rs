@@ -5,6 +5,8 @@
 #[cfg(target_arch = "bpf")]
 mod budget;
 #[cfg(target_arch = "bpf")]
+mod chunks;
+#[cfg(target_arch = "bpf")]
 mod emit;
 #[cfg(target_arch = "bpf")]
 mod frames;

@@ -10,8 +10,8 @@ use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_ge
 use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
-use tracer_ebpf::abi::plan::Plan;
-use tracer_ebpf::abi::thread::Thread;
+use tracer_ebpf::abi::plan::{Op, Plan};
+use tracer_ebpf::abi::thread::{Scratch, Thread};
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -28,6 +28,10 @@ pub static CONTROL: Array<Control, 2, MMAPABLE> = Array::new();
 #[btf_map]
 pub static PLANS: Array<Plan, 1> = Array::new();
 
+/// The operations of all plans, one behind the other.
+#[btf_map]
+pub static OPS: Array<Op, 1, MMAPABLE> = Array::new();
+
 /// Records on their way to user space.
 #[btf_map]
 pub static RECORDS: RingBuf<u8, 8_388_608> = RingBuf::new();
@@ -40,6 +44,11 @@ pub static MAILBOXES: HashMap<u64, Mailbox, { MAILBOXES_MAX as usize }, 1> = Has
 #[unsafe(link_section = ".maps")]
 #[unsafe(export_name = "THREADS")]
 pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
+
+/// The interpreter's state, one per thread that runs operations.
+#[unsafe(link_section = ".maps")]
+#[unsafe(export_name = "SCRATCH")]
+pub static SCRATCH: TaskStorage<Scratch> = TaskStorage::new();
 
 /// `BPF_MAP_TYPE_TASK_STORAGE` (29), which aya-ebpf 0.2 lacks: a value that belongs to a thread and goes with it.
 #[repr(C)]

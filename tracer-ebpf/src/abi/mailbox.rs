@@ -9,6 +9,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// Slots of the interpreter that a mailbox plan leaves its arguments in: slot n holds argument n.
 pub mod slot {
+    /// Number of these slots, and some.
+    pub const COUNT: usize = 8;
     pub const ID: usize = 0;
     pub const NAME: usize = 1;
     pub const LENGTH: usize = 2;

@@ -1,17 +1,24 @@
-//! The capture plan: what a probe copies when it fires, as a small straight-line program with forward skips.
+//! The capture plan: what a probe copies when it fires, as a small program.
 //! User space compiles it (tracer's `plan::capture`), the BPF side interprets it (`interpret.rs`).
 //!
-//! The interpreter has one accumulator, eight slots, and appends chunks to the record. It never loops
-//! backwards, so a plan of n operations takes at most n steps.
+//! The interpreter has a program counter, one accumulator, a stack of slots, and appends chunks to the record.
+//! It may jump backwards and call itself; what a hit can cost is bounded by [`STEPS_MAX`] and by the record's size.
+//! Whatever a plan does, it only decides which memory is copied: each chunk names the address that it comes from.
 
-/// Operations in a plan. Bounds the verifier's work and the time that one hit can take (about 45 ns each).
-pub const OPS_MAX: usize = 64;
+/// Operations of one plan.
+pub const OPS_MAX: usize = 512;
+
+/// Operations that one hit runs, some 45 ns each. What would have been copied by later ones is missing from the record.
+pub const STEPS_MAX: usize = 1024;
 
 /// Registers that a record can carry: the 16 general ones and the instruction pointer, DWARF numbers 0–16.
 pub const REGISTERS_MAX: usize = 17;
 
-/// Slots of the interpreter. A power of two: the index is masked.
-pub const SLOTS: usize = 8;
+/// Slots of the interpreter, over all calls under way. A power of two: the index is masked.
+pub const SLOTS: usize = 64;
+
+/// Bytes that [`OpCode::FindClear`] looks at in one step.
+pub const FIND_BYTES: usize = 64;
 
 /// Bytes that one chunk can carry. More takes several operations.
 pub const CHUNK_BYTES_MAX: usize = 1024;
@@ -40,20 +47,21 @@ pub const PLAN_TAIL_JUMP: u8 = 8;
 pub struct Plan {
     /// `PLAN_*` bits.
     pub flags: u8,
-    /// Number of operations in use.
-    pub op_count: u8,
     /// Number of registers in use.
     pub register_count: u8,
     /// DWARF number of the register that the entry keeps for the exit as result pointer, or [`KEEP_NOTHING`].
     pub kept_register: u8,
-    /// Which mailbox counter this probe feeds (see [`mailbox`](super::mailbox)); 0 for plans that emit records.
-    pub mailbox_event: u32,
-    /// DWARF numbers of the registers that the record starts with.
-    pub registers: [u8; 23],
     /// At exit: the site is a conditional jump, and only a call for which this condition (the low half of the
     /// instruction's opcode byte, Intel's `tttn`) holds leaves; [`ALWAYS`] otherwise.
     pub condition: u8,
-    pub ops: [Op; OPS_MAX],
+    /// Which mailbox counter this probe feeds (see [`mailbox`](super::mailbox)); 0 for plans that emit records.
+    pub mailbox_event: u32,
+    /// The plan's operations among those of all plans: set by the loader.
+    pub first_op: u32,
+    /// Number of operations, at most [`OPS_MAX`].
+    pub op_count: u32,
+    /// DWARF numbers of the registers that the record starts with.
+    pub registers: [u8; 24],
 }
 
 /// One operation. Which fields it reads is said at its [`OpCode`].
@@ -62,18 +70,17 @@ pub struct Plan {
 pub struct Op {
     /// An [`OpCode`].
     pub code: u8,
-    /// DWARF register number, or slot.
+    /// DWARF register number, or slot of the running call.
     pub register: u8,
-    /// Size of a memory access, 1, 2, 4 or 8 bytes.
-    pub size_bytes: u8,
-    /// Operations to skip when the operation fails or says so.
-    pub skip: u8,
+    /// The operation of this plan to go on with when the operation fails or says so.
+    pub target: u16,
     pub immediate: u32,
     pub a: u64,
     pub b: u64,
 }
 
-/// The operations. `acc` is the accumulator; arithmetic wraps.
+/// The operations. `acc` is the accumulator; arithmetic wraps. Without a jump the next operation follows; behind the
+/// last one the plan ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum OpCode {
@@ -87,40 +94,65 @@ pub enum OpCode {
     Add = 3,
     /// `acc += register * a`.
     AddScaled = 4,
-    /// `acc = memory[acc + a]`, `size_bytes` wide, zero-extended. On a fault: a chunk without bytes that names the
-    /// address, then `skip`.
+    /// `acc = memory[acc + a]`, `immediate` bytes wide (1, 2, 4 or 8), zero-extended. On a fault: a chunk without
+    /// bytes that names the address, then to `target`.
     LoadMemory = 5,
-    /// Keeps the low `size_bytes` of `acc`; sign-extends them if `immediate` is 1.
+    /// Keeps the low `immediate` bytes of `acc`; sign-extends them if `a` is 1.
     Extend = 6,
     /// `slot[register] = acc`.
     Save = 7,
     /// `acc = slot[register]`.
     Restore = 8,
-    /// Chunk: `b` bytes at `acc + a`. On a fault: `skip`.
+    /// Chunk: `b` bytes at `acc + a`. On a fault: to `target`.
     Copy = 9,
-    /// Chunk: at `acc`, `slot[register]` elements of `immediate` bytes each, at most `b` bytes.
+    /// Chunk: at `acc`, `slot[register]` elements of `immediate` bytes each, at most `b` bytes. On a fault: to `target`.
     CopySlice = 10,
-    /// Chunk: the bytes at `acc` up to a NUL, which is included, at most `b` bytes.
+    /// Chunk: the bytes at `acc` up to a NUL, which is included, at most `b` bytes. On a fault: to `target`.
     CopyString = 11,
-    /// `skip` unless `a <= acc <= b`, unsigned.
-    SkipUnless = 12,
-    /// `skip` if `a <= acc <= b`, unsigned.
-    SkipIf = 13,
+    /// To `target` unless `a <= acc <= b`, unsigned.
+    JumpUnless = 12,
+    /// To `target` if `a <= acc <= b`, unsigned.
+    JumpIf = 13,
+    /// To `target`.
+    Jump = 14,
+    /// `acc += slot[register] * a`.
+    AddSlot = 15,
+    /// `acc = min(acc, a)`, unsigned.
+    Least = 16,
+    /// `acc = min(acc, slot[register])`, unsigned.
+    LeastSlot = 17,
+    /// To `target` unless `acc < slot[register]`, unsigned.
+    JumpUnlessBelow = 18,
+    /// The end of a loop over items: `slot[register] += a`, `slot[register + 1] -= 1`; to `target` unless that is 0,
+    /// with `acc = slot[register]`.
+    Repeat = 19,
+    /// Runs the operations at `target` until they [`Return`](Self::Return), with slots of their own behind this call's
+    /// first `register` ones, `immediate` pointers deeper. Nothing if that is `b` pointers deep or deeper, or if fewer
+    /// than `a` slots are left.
+    Call = 20,
+    /// Back to behind the [`Call`](Self::Call); without one the plan ends. `acc` is kept.
+    Return = 21,
+    /// To `target` if `immediate` pointers deeper is `b` pointers deep or deeper. The plan itself starts at 0.
+    JumpIfDeep = 22,
+    /// `acc = ` the first address from `acc` on, below `slot[register]`, of a byte whose top bit is clear, if one of
+    /// the next [`FIND_BYTES`] is. Otherwise `acc = ` the address behind what was looked at, then to `target`; on a
+    /// fault also a chunk without bytes, and `acc = slot[register]`.
+    FindClear = 23,
 }
 
 const _: () = assert!(size_of::<Op>() == 24);
-const _: () = assert!(size_of::<Plan>() == 32 + OPS_MAX * 24);
+const _: () = assert!(size_of::<Plan>() == 40);
 
 impl Plan {
     /// A plan that captures nothing.
     pub const EMPTY: Self = Self {
         flags: 0,
-        op_count: 0,
         register_count: 0,
         kept_register: KEEP_NOTHING,
-        mailbox_event: 0,
-        registers: [0; 23],
         condition: ALWAYS,
-        ops: [Op { code: 0, register: 0, size_bytes: 0, skip: 0, immediate: 0, a: 0, b: 0 }; OPS_MAX],
+        mailbox_event: 0,
+        first_op: 0,
+        op_count: 0,
+        registers: [0; 24],
     };
 }

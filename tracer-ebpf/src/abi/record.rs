@@ -8,7 +8,7 @@
 use super::plan::CHUNK_BYTES_MAX;
 
 /// Bytes of a record's registers and chunks after which no further chunk starts. Bounds what one hit can cost.
-pub const RECORD_FULL_AT: usize = 3072;
+pub const RECORD_FULL_AT: usize = 6144;
 
 /// Bytes of registers and chunks that the largest record can have: the last chunk, and the header of the one that
 /// found the record full.

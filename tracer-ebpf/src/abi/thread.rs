@@ -1,8 +1,11 @@
 //! What the programs know of a thread: its open frames, the interpreter's state and the record under way.
 //! Kept in task storage, so that it goes when the thread goes. Per thread, not per CPU: a program that is
 //! preempted must not find another hit's bytes in its scratch.
+//!
+//! In two parts, because neither may be larger than what the kernel's allocator serves programs, 8 kB: [`Thread`] is
+//! all that a plan without operations needs, [`Scratch`] is there for threads that run operations.
 
-use super::plan::{REGISTER_RESULT_POINTER, SLOTS};
+use super::plan::{REGISTER_RESULT_POINTER, REGISTERS_MAX, SLOTS};
 use super::record::{Header, RECORD_BYTES_MAX};
 
 /// Open frames of one thread, over all its stacks. Deeper calls are counted as lost.
@@ -14,7 +17,10 @@ pub const STACKS_MAX: usize = 4;
 /// Elements of [`Thread::registers`].
 pub const REGISTERS: usize = REGISTER_RESULT_POINTER as usize + 1;
 
-/// The state of one thread, about 7.5 kB: below the 8 kB up to which the kernel's allocator serves programs.
+/// Bytes behind the header of a record without chunks: register values, or a thread's name.
+pub const SHORT_RECORD_BYTES: usize = (REGISTERS_MAX + 1) * 8;
+
+/// The state of one thread, about 3.7 kB.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Thread {
@@ -28,13 +34,28 @@ pub struct Thread {
     pub free: u32,
     pub stacks: [Stack; STACKS_MAX],
     pub frames: [Frame; FRAMES_MAX],
-    /// The interpreter: accumulator, bytes of the record so far, operations to skip, slots.
-    pub accumulator: u64,
-    pub cursor: u64,
-    pub skip: u64,
-    pub slots: [u64; SLOTS],
     /// The registers at the hit, by DWARF number; the last is the result pointer that the frame kept.
     pub registers: [u64; REGISTERS],
+    /// Bytes of the record so far.
+    pub cursor: u64,
+    pub header: Header,
+    pub record: [u8; SHORT_RECORD_BYTES],
+}
+
+/// The interpreter's state, and the record with chunks that it writes: about 7.8 kB.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Scratch {
+    pub accumulator: u64,
+    /// Operation to run next, counted from the plan's first.
+    pub counter: u64,
+    /// Bytes of the record so far.
+    pub cursor: u64,
+    /// First slot of the running call.
+    pub base: u64,
+    /// Pointers that lead to what the running call looks at.
+    pub depth: u64,
+    pub slots: [u64; SLOTS],
     pub header: Header,
     pub record: [u8; RECORD_BYTES_MAX],
 }
@@ -70,4 +91,4 @@ pub struct Frame {
 }
 
 const _: () = assert!(size_of::<Frame>() == 48);
-const _: () = assert!(size_of::<Thread>() <= 7900);
+const _: () = assert!(size_of::<Thread>() <= 7900 && size_of::<Scratch>() <= 7900);

@@ -68,8 +68,8 @@ fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
         (*thread).header.context = parent;
         (*thread).header.depth = depth;
     }
-    interpret::capture(hit.control, thread, hit.plan);
-    emit::record(hit.control, thread);
+    let scratch = interpret::capture(hit.control, thread, hit.plan);
+    emit::captured(hit.control, thread, scratch);
 }
 
 #[inline(always)]
@@ -100,6 +100,6 @@ fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stac
         (*thread).header.context = parent;
         (*thread).header.depth = depth;
     }
-    interpret::capture(hit.control, thread, hit.plan);
-    emit::record(control, thread);
+    let scratch = interpret::capture(hit.control, thread, hit.plan);
+    emit::captured(hit.control, thread, scratch);
 }

@@ -86,6 +86,6 @@ fn leave(hit: &Hit, popped_bytes: u64) {
         frames::pop(hit.control, thread, stack);
     }
     registers::save(hit.context, thread);
-    interpret::capture(hit.control, thread, hit.plan);
-    emit::record(hit.control, thread);
+    let scratch = interpret::capture(hit.control, thread, hit.plan);
+    emit::captured(hit.control, thread, scratch);
 }

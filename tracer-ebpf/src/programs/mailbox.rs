@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user_str;
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
 use tracer_ebpf::abi::mailbox::{Mailbox, MailboxEvent, NAME_BYTES_MAX, UNKNOWN_NS, slot};
-use tracer_ebpf::abi::thread::Thread;
+use tracer_ebpf::abi::thread::Scratch;
 
 use super::{Hit, now_ns};
 use crate::{budget, interpret, maps, registers};
@@ -23,33 +23,33 @@ pub fn mailbox(context: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn aggregate(hit: &Hit) {
-    let thread = maps::THREADS.current();
-    if thread.is_null() {
+    let (thread, scratch) = (maps::THREADS.current(), maps::SCRATCH.current());
+    if thread.is_null() || scratch.is_null() {
         budget::add(&hit.control.lost_threads, 1);
         return;
     }
-    // SAFETY: `thread` was checked for null.
-    unsafe { (*thread).slots = [0; 8] };
+    // SAFETY: `scratch` was checked for null.
+    unsafe { (&raw mut (*scratch).slots).cast::<[u64; slot::COUNT]>().write([0; slot::COUNT]) };
     registers::save(hit.context, thread);
-    interpret::run(hit.control, thread, hit.plan);
-    let Some(mailbox) = find(hit, thread) else { return };
-    update(hit, thread, mailbox, now_ns());
+    interpret::run(hit.control, thread, scratch, hit.plan);
+    let Some(mailbox) = find(hit, scratch) else { return };
+    update(hit, scratch, mailbox, now_ns());
 }
 
 #[inline(always)]
-fn argument(thread: *const Thread, index: usize) -> u64 {
+fn argument(scratch: *const Scratch, index: usize) -> u64 {
     // SAFETY: `index` is one of the constants of `slot`.
-    unsafe { (*thread).slots[index] }
+    unsafe { (*scratch).slots[index] }
 }
 
 #[inline(always)]
-fn find(hit: &Hit, thread: *const Thread) -> Option<&'static mut Mailbox> {
-    let id = argument(thread, slot::ID);
+fn find(hit: &Hit, scratch: *const Scratch) -> Option<&'static mut Mailbox> {
+    let id = argument(scratch, slot::ID);
     if let Some(mailbox) = maps::MAILBOXES.get_ptr_mut(&id) {
         // SAFETY: an element is never deleted while programs run.
         return Some(unsafe { &mut *mailbox });
     }
-    insert(id, argument(thread, slot::NAME));
+    insert(id, argument(scratch, slot::NAME));
     let Some(mailbox) = maps::MAILBOXES.get_ptr_mut(&id) else {
         budget::add(&hit.control.lost_mailboxes, 1);
         return None;
@@ -84,11 +84,11 @@ fn insert(id: u64, name: u64) {
 }
 
 #[inline(always)]
-fn update(hit: &Hit, thread: *const Thread, mailbox: &mut Mailbox, time_ns: u64) {
+fn update(hit: &Hit, scratch: *const Scratch, mailbox: &mut Mailbox, time_ns: u64) {
     let control = hit.control;
     let event = hit.plan.mailbox_event;
-    mailbox.length = argument(thread, slot::LENGTH);
-    mailbox.capacity = argument(thread, slot::CAPACITY);
+    mailbox.length = argument(scratch, slot::LENGTH);
+    mailbox.capacity = argument(scratch, slot::CAPACITY);
     mailbox.time_ns = time_ns;
     if mailbox.epoch != control.epoch {
         mailbox.epoch = control.epoch;
@@ -99,7 +99,7 @@ fn update(hit: &Hit, thread: *const Thread, mailbox: &mut Mailbox, time_ns: u64)
     if mailbox.length > mailbox.peak {
         mailbox.peak = mailbox.length;
     }
-    let time = argument(thread, slot::TIME);
+    let time = argument(scratch, slot::TIME);
     if event == MailboxEvent::Send as u32 {
         budget::add(&mailbox.sent, 1);
     } else if event == MailboxEvent::Receive as u32 {
@@ -113,8 +113,8 @@ fn update(hit: &Hit, thread: *const Thread, mailbox: &mut Mailbox, time_ns: u64)
             budget::add(&mailbox.handled_ns, time);
         }
     } else if event == MailboxEvent::Level as u32 || event == MailboxEvent::Close as u32 {
-        mailbox.sent_total = argument(thread, slot::SENT);
-        mailbox.received_total = argument(thread, slot::RECEIVED);
+        mailbox.sent_total = argument(scratch, slot::SENT);
+        mailbox.received_total = argument(scratch, slot::RECEIVED);
         mailbox.level_time_ns = time_ns;
         if event == MailboxEvent::Close as u32 {
             mailbox.closed = 1;

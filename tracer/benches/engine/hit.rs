@@ -6,6 +6,7 @@ use std::time::Instant;
 use aya::maps::{MapData, RingBuf};
 use tracer::kernel::link::Links;
 use tracer::kernel::load::{AttachMode, LoadRequest, Loaded};
+use tracer::plan::capture_plan::CapturePlan;
 use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Program};
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
@@ -97,22 +98,22 @@ const MEASURES: &[Measure] = &[
     },
 ];
 
-fn plans() -> [Plan; 5] {
+fn plans() -> [CapturePlan; 5] {
     let mut event = Plan { register_count: 2, ..Plan::EMPTY };
     event.registers[0] = RDI;
     event.registers[1] = RSI;
     let call = Plan { flags: PLAN_FRAME, ..event };
     let mut result = Plan { flags: PLAN_FRAME, register_count: 1, ..Plan::EMPTY };
     result.registers[0] = RAX;
-    [event, call, result, through_first(event, OpCode::Copy), through_first(event, OpCode::CopyString)]
+    let [copy, string] = [OpCode::Copy, OpCode::CopyString].map(|code| through_first(event, code));
+    [CapturePlan::bare(event), CapturePlan::bare(call), CapturePlan::bare(result), copy, string]
 }
 
 /// Adds what the first argument points to.
-fn through_first(mut plan: Plan, code: OpCode) -> Plan {
-    plan.op_count = 2;
-    plan.ops[0] = Op { code: OpCode::LoadRegister as u8, register: RDI, ..Op::default() };
-    plan.ops[1] = Op { code: code as u8, b: COPIED_BYTES, ..Op::default() };
-    plan
+fn through_first(head: Plan, code: OpCode) -> CapturePlan {
+    let load = Op { code: OpCode::LoadRegister as u8, register: RDI, ..Op::default() };
+    let copy = Op { code: code as u8, b: COPIED_BYTES, ..Op::default() };
+    CapturePlan { head, ops: [load, copy].into() }
 }
 
 struct Bench {

@@ -13,6 +13,7 @@ use super::link::Links;
 use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::Cost;
 use super::session::PidNamespace;
+use crate::plan::capture_plan::CapturePlan;
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
 
 /// Calls per batch; the fastest batch counts, since everything that disturbs a measurement makes it longer.
@@ -137,20 +138,15 @@ impl Calibration {
 type Function = unsafe extern "C" fn();
 
 /// What a typical probe does: two registers; the same as a call; and with operations that read memory.
-pub(super) fn plans() -> [Plan; 3] {
+pub(super) fn plans() -> [CapturePlan; 3] {
     let mut event = Plan { register_count: 2, ..Plan::EMPTY };
     event.registers[0] = RDI;
     event.registers[1] = RSP;
     let call = Plan { flags: PLAN_FRAME, ..event };
-    let mut steps = Plan { op_count: STEPS, ..event };
-    for (index, op) in steps.ops.iter_mut().take(usize::from(STEPS)).enumerate() {
-        *op = if index % 2 == 0 {
-            Op { code: OpCode::LoadRegister as u8, register: RSP, ..Op::default() }
-        } else {
-            Op { code: OpCode::Copy as u8, b: 32, ..Op::default() }
-        };
-    }
-    [event, call, steps]
+    let load = Op { code: OpCode::LoadRegister as u8, register: RSP, ..Op::default() };
+    let copy = Op { code: OpCode::Copy as u8, b: 32, ..Op::default() };
+    let ops = [load, copy].into_iter().cycle().take(usize::from(STEPS)).collect();
+    [CapturePlan::bare(event), CapturePlan::bare(call), CapturePlan { head: event, ops }]
 }
 
 /// Nanoseconds per call of a calibration function.

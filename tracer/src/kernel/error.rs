@@ -13,6 +13,8 @@ pub enum KernelError {
     MapMissing(&'static str),
     #[error("cannot use the BPF map `{map}`")]
     Map { map: &'static str, source: aya::maps::MapError },
+    #[error("cannot hand the capture plans' operations to the kernel")]
+    OpsMapping(#[source] io::Error),
     #[error("cannot map the control block into memory")]
     ControlMapping(#[source] io::Error),
     #[error("cannot parse the BPF object: it is damaged, run `cargo xtask ebpf`")]

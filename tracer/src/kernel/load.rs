@@ -11,12 +11,13 @@ use aya_log::Level;
 use aya_obj::btf::BtfFeatures;
 use aya_obj::{EbpfSectionKind, Object};
 use tracer_ebpf::abi::mailbox::Mailbox;
-use tracer_ebpf::abi::plan::Plan;
+use tracer_ebpf::abi::plan::{Op, Plan};
 
 use super::control::ControlBlocks;
 use super::error::KernelError;
 pub use super::sys::ProgramFacts;
 use super::sys::{self, ProgramSource};
+use crate::plan::capture_plan::CapturePlan;
 use crate::plan::probe_plan::Program;
 
 /// The object that was built from `tracer-ebpf` and committed with it.
@@ -65,7 +66,7 @@ const PROGRAMS: usize = 6;
 /// What to load.
 pub struct LoadRequest<'a> {
     pub mode: AttachMode,
-    pub plans: &'a [Plan],
+    pub plans: &'a [CapturePlan],
     pub ring_bytes: u32,
     /// Let the programs say what they do, through aya-log. Costs nothing when off: the verifier drops the code.
     pub diagnostics: bool,
@@ -85,8 +86,14 @@ impl Loaded {
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
         relocate(&mut object, &maps)?;
         let mut plans: Array<_, Wire<Plan>> = typed(&mut maps, PLANS, Map::Array)?;
+        let ops = maps.get(OPS).ok_or(KernelError::MapMissing(OPS))?.fd().as_fd();
+        let all_ops: Vec<Op> = request.plans.iter().flat_map(|plan| plan.ops.iter().copied()).collect();
+        sys::fill_array(ops, &all_ops).map_err(KernelError::OpsMapping)?;
+        let mut first_op = 0;
         for (index, plan) in request.plans.iter().enumerate() {
-            plans.set(index as u32, Wire(*plan), 0).map_err(|source| KernelError::Map { map: PLANS, source })?;
+            let placed = Wire(plan.placed(first_op));
+            plans.set(index as u32, placed, 0).map_err(|source| KernelError::Map { map: PLANS, source })?;
+            first_op += plan.ops.len() as u32;
         }
         let control = maps.get(CONTROL).ok_or(KernelError::MapMissing(CONTROL))?.fd().as_fd();
         let control = ControlBlocks::map(control).map_err(KernelError::ControlMapping)?;
@@ -138,6 +145,7 @@ impl Loaded {
 }
 
 const PLANS: &str = "PLANS";
+const OPS: &str = "OPS";
 const CONTROL: &str = "CONTROL";
 const RECORDS: &str = "RECORDS";
 const MAILBOXES: &str = "MAILBOXES";
@@ -166,6 +174,9 @@ fn create_maps(
         let mut definition = definition.clone();
         match name.as_str() {
             PLANS => definition.set_max_entries(request.plans.len().max(1) as u32),
+            OPS => {
+                definition.set_max_entries(request.plans.iter().map(|plan| plan.ops.len() as u32).sum::<u32>().max(1))
+            }
             RECORDS => definition.set_max_entries(request.ring_bytes),
             _ => {}
         }
@@ -252,7 +263,13 @@ mod tests {
             Program::Handwritten,
         ];
         for (mode, find_vma) in [(AttachMode::Multi, true), (AttachMode::PerfEvent, false)] {
-            let request = LoadRequest { mode, plans: &[Plan::EMPTY], ring_bytes: 1 << 20, diagnostics: true, find_vma };
+            let request = LoadRequest {
+                mode,
+                plans: &[CapturePlan::bare(Plan::EMPTY)],
+                ring_bytes: 1 << 20,
+                diagnostics: true,
+                find_vma,
+            };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),

@@ -98,6 +98,27 @@ pub(super) fn fill_data_map(map: BorrowedFd<'_>, data: &[u8], read_only: bool) -
     Ok(())
 }
 
+/// Writes the first elements of an array map that was created with `BPF_F_MMAPABLE`: one copy, whatever their number.
+pub(super) fn fill_array<T: Copy>(map: BorrowedFd<'_>, elements: &[T]) -> io::Result<()> {
+    const { assert!(size_of::<T>().is_multiple_of(8), "the kernel aligns elements to 8 bytes") };
+    let bytes = size_of_val(elements);
+    if bytes == 0 {
+        return Ok(());
+    }
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new shared mapping of the map.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, map.as_raw_fd(), 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping is `bytes` long, and nothing else refers to it.
+    unsafe {
+        std::ptr::copy_nonoverlapping(elements.as_ptr(), start.cast(), elements.len());
+        libc::munmap(start, bytes);
+    }
+    Ok(())
+}
+
 /// What the kernel tells of a loaded program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgramFacts {

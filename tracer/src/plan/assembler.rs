@@ -1,7 +1,9 @@
-//! Appends operations to a capture plan: addresses into the accumulator, slots, skips to the end of a block.
+//! Appends operations to a capture plan: addresses into the accumulator, slots, jumps to the end of a block, loops.
 //! Knows the operations, not the types that they are for.
 
-use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode, SLOTS};
+use std::sync::Arc;
+
+use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode};
 
 use crate::value::place::{MemoryPlace, Place, Register};
 
@@ -34,10 +36,13 @@ impl Address {
     }
 }
 
+/// Slots that one call may use, so that some are left for the calls that it makes.
+const CALL_SLOTS_MAX: usize = 24;
+
 /// The state to return to when a block is given up.
 pub(super) struct Mark {
     ops: usize,
-    skips: usize,
+    exits: usize,
     slots: usize,
 }
 
@@ -45,47 +50,61 @@ pub(super) struct Assembler {
     ops: Vec<Op>,
     /// Operations that may be used so far: the share of the value that is being compiled.
     pub(super) ops_max: usize,
-    /// Operations of the open blocks that skip to the end of theirs.
-    skips: Vec<usize>,
+    /// Operations of the open blocks that jump to the end of theirs.
+    exits: Vec<usize>,
     slots: usize,
+    /// The most slots in use since [`begin_call`](Self::begin_call).
+    pub(super) slots_max: usize,
     pub(super) is_complete: bool,
 }
 
 impl Assembler {
     pub(super) fn new() -> Self {
-        Self { ops: Vec::new(), ops_max: OPS_MAX, skips: Vec::new(), slots: 0, is_complete: true }
+        Self { ops: Vec::new(), ops_max: OPS_MAX, exits: Vec::new(), slots: 0, slots_max: 0, is_complete: true }
     }
 
     pub(super) fn len(&self) -> usize {
         self.ops.len()
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.ops.len() < self.ops_max && self.slots < SLOTS
+    pub(super) fn finish(self) -> Arc<[Op]> {
+        self.ops.into()
     }
 
-    /// Writes the operations into the plan's array; returns how many there are.
-    pub(super) fn write(&self, ops: &mut [Op; OPS_MAX]) -> u8 {
-        for (slot, op) in ops.iter_mut().zip(&self.ops) {
-            *slot = *op;
-        }
-        self.ops.len().min(OPS_MAX) as u8
+    /// The operation that comes next, as a target to jump to.
+    pub(super) fn here(&self) -> u16 {
+        self.ops.len() as u16
+    }
+
+    /// An operation that was emitted before.
+    pub(super) fn op_mut(&mut self, index: usize) -> Option<&mut Op> {
+        self.ops.get_mut(index)
+    }
+
+    /// What follows runs with slots of its own.
+    pub(super) fn begin_call(&mut self) {
+        (self.slots, self.slots_max) = (0, 0);
+    }
+
+    /// The first slot that is free.
+    pub(super) fn slots(&self) -> u8 {
+        self.slots as u8
     }
 
     pub(super) fn open(&self) -> Mark {
-        Mark { ops: self.ops.len(), skips: self.skips.len(), slots: self.slots }
+        Mark { ops: self.ops.len(), exits: self.exits.len(), slots: self.slots }
     }
 
-    /// Ends a block: its failing operations skip to here. A block that stopped is taken back.
+    /// Ends a block: its failing operations go on here. A block that stopped is taken back.
     pub(super) fn close(&mut self, mark: Mark, result: Result<(), Stop>) {
         if let Err(stop) = result {
             self.ops.truncate(mark.ops);
             self.is_complete &= stop != Stop::Full;
         }
-        let end = self.ops.len();
-        for index in self.skips.drain(mark.skips..) {
+        let end = self.here();
+        for index in self.exits.drain(mark.exits..) {
             if let Some(op) = self.ops.get_mut(index) {
-                op.skip = (end - index - 1) as u8;
+                op.target = end;
             }
         }
         self.slots = mark.slots;
@@ -101,11 +120,24 @@ impl Assembler {
         Ok(())
     }
 
-    /// A comparison that skips to the end of the block.
-    pub(super) fn guard(&mut self, code: OpCode, low: u64, high: u64) -> Result<(), Stop> {
-        self.emit(code, |op| (op.a, op.b) = (low, high))?;
-        self.skips.push(self.ops.len() - 1);
+    /// An operation that jumps to the end of the block when it fails or says so.
+    pub(super) fn leaving(&mut self, code: OpCode, fill: impl FnOnce(&mut Op)) -> Result<(), Stop> {
+        self.emit(code, fill)?;
+        self.exits.push(self.ops.len() - 1);
         Ok(())
+    }
+
+    /// A comparison that jumps to the end of the block.
+    pub(super) fn guard(&mut self, code: OpCode, low: u64, high: u64) -> Result<(), Stop> {
+        self.leaving(code, |op| (op.a, op.b) = (low, high))
+    }
+
+    /// Jumps to an operation that was emitted before.
+    pub(super) fn jump(&mut self, code: OpCode, target: u16, fill: impl FnOnce(&mut Op)) -> Result<(), Stop> {
+        self.emit(code, |op| {
+            op.target = target;
+            fill(op);
+        })
     }
 
     pub(super) fn add(&mut self, value: u64) -> Result<(), Stop> {
@@ -114,13 +146,28 @@ impl Assembler {
 
     /// Saves the accumulator in a slot that is free until the block ends.
     pub(super) fn save(&mut self) -> Result<u8, Stop> {
-        if self.slots >= SLOTS {
+        let slot = self.reserve(1)?;
+        self.save_to(slot)?;
+        Ok(slot)
+    }
+
+    /// Slots that are free until the block ends; the first of them.
+    pub(super) fn reserve(&mut self, count: usize) -> Result<u8, Stop> {
+        if self.slots + count > CALL_SLOTS_MAX {
             return Err(Stop::Full);
         }
         let slot = self.slots as u8;
-        self.emit(OpCode::Save, |op| op.register = slot)?;
-        self.slots += 1;
+        self.slots += count;
+        self.slots_max = self.slots_max.max(self.slots);
         Ok(slot)
+    }
+
+    pub(super) fn save_to(&mut self, slot: u8) -> Result<(), Stop> {
+        self.emit(OpCode::Save, |op| op.register = slot)
+    }
+
+    pub(super) fn restore(&mut self, slot: u8) -> Result<(), Stop> {
+        self.emit(OpCode::Restore, |op| op.register = slot)
     }
 
     /// `acc = ` what the address starts from; returns the displacement that is still to be added.
@@ -135,7 +182,7 @@ impl Assembler {
                 Ok(0)
             }
             Address::Slot(slot, displacement) => {
-                self.emit(OpCode::Restore, |op| op.register = slot)?;
+                self.restore(slot)?;
                 Ok(displacement)
             }
             Address::Accumulator(displacement) => Ok(displacement),
@@ -148,9 +195,7 @@ impl Assembler {
             return Err(Stop::Unreachable);
         }
         let displacement = self.load_base(address)?;
-        self.emit(OpCode::LoadMemory, |op| (op.a, op.size_bytes) = (displacement, size_bytes as u8))?;
-        self.skips.push(self.ops.len() - 1);
-        Ok(())
+        self.leaving(OpCode::LoadMemory, |op| (op.a, op.immediate) = (displacement, size_bytes as u32))
     }
 
     /// Loads bytes of a register so that they are the topmost ones of the accumulator, unless they are the whole
@@ -168,7 +213,7 @@ impl Assembler {
 
     /// An assembler that leaves the first slots to the plan's results.
     pub(super) fn with_results(slots: usize) -> Self {
-        Self { slots, ..Self::new() }
+        Self { slots, slots_max: slots, ..Self::new() }
     }
 
     /// Leaves the value at a place in the slot, extended from its size; on a fault the slot stays as it was.
@@ -191,8 +236,8 @@ impl Assembler {
             }
             Place::Register(_) | Place::Missing(_) => return Err(Stop::Unreachable),
         }
-        self.emit(OpCode::Extend, |op| (op.size_bytes, op.immediate) = (size_bytes, u32::from(signed)))?;
-        self.emit(OpCode::Save, |op| op.register = slot)
+        self.emit(OpCode::Extend, |op| (op.immediate, op.a) = (size_bytes.into(), signed.into()))?;
+        self.save_to(slot)
     }
 
     /// The address that a place means. What is not a register and a displacement is worked out into a slot; with

@@ -1,13 +1,12 @@
 //! Gathers attach points, capture plans and descriptions into one plan; equal capture plans are shared.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
-use tracer_ebpf::abi::plan::Plan;
 
+use super::capture_plan::CapturePlan;
 use super::description::{Description, Descriptions};
 use super::probe_plan::{AttachPlan, AttachPoint, Program};
 use super::site::SiteClass;
@@ -19,22 +18,9 @@ use crate::value::place::Register;
 #[derive(Default)]
 pub struct PlanBuilder {
     attach: AttachPlan,
-    by_plan: HashMap<Used, u32>,
+    by_plan: HashMap<CapturePlan, u32>,
     functions: Vec<Arc<Description>>,
     pub(super) types: LoadedTypes,
-}
-
-/// A plan, hashed by the part of it that is in use: the whole is 1.5 kB, and there is one for each site.
-#[derive(PartialEq, Eq)]
-struct Used(Plan);
-
-impl Hash for Used {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let Plan { flags, op_count, register_count, kept_register, mailbox_event, registers, condition, ops } = &self.0;
-        (flags, op_count, register_count, kept_register, mailbox_event, condition).hash(state);
-        registers.get(..usize::from(*register_count)).hash(state);
-        ops.get(..usize::from(*op_count)).hash(state);
-    }
 }
 
 /// A site to attach to, for the function that was described last.
@@ -44,7 +30,7 @@ pub(super) struct NewPoint {
     pub program: Program,
     pub semaphore: Option<FileOffset>,
     pub cost: SiteCost,
-    pub plan: Plan,
+    pub plan: CapturePlan,
 }
 
 impl PlanBuilder {
@@ -65,8 +51,8 @@ impl PlanBuilder {
     /// Adds a site of the function that was described last.
     pub(super) fn point(&mut self, new: NewPoint) {
         let plans = &mut self.attach.plans;
-        let plan = *self.by_plan.entry(Used(new.plan)).or_insert_with(|| {
-            plans.push(new.plan);
+        let plan = *self.by_plan.entry(new.plan).or_insert_with_key(|plan| {
+            plans.push(plan.clone());
             plans.len() as u32 - 1
         });
         let function = self.functions.len().saturating_sub(1) as u32;
@@ -91,7 +77,8 @@ impl PlanBuilder {
             .plans
             .iter()
             .map(|plan| {
-                plan.registers.iter().take(plan.register_count.into()).map(|number| Register(*number)).collect()
+                let head = &plan.head;
+                head.registers.iter().take(head.register_count.into()).map(|number| Register(*number)).collect()
             })
             .collect();
         let descriptions = Descriptions { types: self.types.types, functions: self.functions, plan_registers };

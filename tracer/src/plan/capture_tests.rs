@@ -7,7 +7,7 @@ use super::capture::compile;
 use super::interpret::interpret;
 use crate::value::fixture::{Builder, Target};
 use crate::value::image::Image;
-use crate::value::layout::{StructStyle, TypeId};
+use crate::value::layout::{Field, PointerKind, Shape, StructStyle, Type, TypeId};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
 use crate::value::{Limits, Omitted, Payload, Value, decode};
 
@@ -201,7 +201,7 @@ fn check(seed: u64) -> Result<bool, TestCaseError> {
     for (ty, location) in &values {
         let held = decode(&builder.types, *ty, location, &target, &limits);
         let shown = decode(&builder.types, *ty, location, &image, &limits);
-        let plan = &capture.plan.ops[..usize::from(capture.plan.op_count)];
+        let plan = &capture.plan.ops;
         prop_assert!(is_honest(&shown, &held), "{shown}\n{held}\n{:?}\n{image:?}", builder.types.get(*ty));
         if must_be_equal {
             prop_assert_eq!(shown.to_string(), held.to_string(), "{:?} {:?} {:#?}", location, plan, image);
@@ -235,8 +235,8 @@ fn two_registers_take_no_operation() {
     let word = builder.unsigned(8);
     let values = [Register::RDI, Register::RSI, Register::RDI].map(|r| (word, Location::whole(8, Place::Register(r))));
     let plan = compile(&builder.types, &values, &Limits::default()).plan;
-    assert_eq!((plan.register_count, plan.op_count), (2, 0));
-    assert_eq!(plan.registers[..2], [5, 4]);
+    assert_eq!((plan.head.register_count, plan.ops.len()), (2, 0));
+    assert_eq!(plan.head.registers[..2], [5, 4]);
 }
 
 #[test]
@@ -246,40 +246,83 @@ fn a_str_in_two_registers_takes_four_operations() {
     let piece = |register| Piece { size_bytes: 8, place: Place::Register(register) };
     let location = Location { pieces: vec![piece(Register::RDI), piece(Register::RSI)] };
     let plan = compile(&builder.types, &[(text, location)], &Limits::default()).plan;
-    let codes: Vec<_> = plan.ops[..usize::from(plan.op_count)].iter().map(|op| op.code).collect();
+    let codes: Vec<_> = plan.ops.iter().map(|op| op.code).collect();
     let expected = [OpCode::LoadRegister, OpCode::Save, OpCode::LoadRegister, OpCode::CopySlice];
     assert_eq!(codes, expected.map(|code| code as u8));
 }
 
 #[test]
 fn what_does_not_fit_is_left_out_and_said() {
+    const STRINGS: u64 = 100;
     let mut builder = Builder::default();
     let string = builder.string();
-    let many = builder.array(string, 30);
+    let many = builder.tuple(&[string; STRINGS as usize]);
+    let many = builder.reference(many);
     let word = builder.reference(string);
     let place = |register| Location::whole(8, Place::Memory(MemoryPlace::at(register, 0)));
     let values = [(many, place(Register::RDI)), (word, place(Register::RSI))];
-    let capture = compile(&builder.types, &values, &Limits::default());
+    let limits = Limits { value_bytes_max: 4096, ..Limits::default() };
+    let capture = compile(&builder.types, &values, &limits);
     assert!(!capture.is_complete);
-    assert!(usize::from(capture.plan.op_count) <= OPS_MAX);
+    assert!(capture.plan.ops.len() <= OPS_MAX);
 
+    let text = 16 + 24 * STRINGS;
     let mut bytes = Vec::new();
-    for i in 0..30 {
-        for value in [8, START + 720 + 3 * i, 3] {
+    bytes.extend((START + 16).to_le_bytes());
+    bytes.extend((START + 16).to_le_bytes());
+    for i in 0..STRINGS {
+        for value in [8, START + text + 3 * i, 3] {
             bytes.extend(u64::to_le_bytes(value));
         }
     }
-    bytes.extend(b"abc".repeat(30));
-    bytes.resize(816, 0);
-    bytes.extend(START.to_le_bytes());
+    bytes.extend(b"abc".repeat(STRINGS as usize));
     let mut target = Target::new(START, bytes);
     target.registers[5] = START;
-    target.registers[4] = START + 816;
+    target.registers[4] = START + 8;
     let image = interpret(&capture.plan, &target);
-    let text = |i: usize| decode(&builder.types, values[i].0, &values[i].1, &image, &Limits::default()).to_string();
-    assert!(text(0).starts_with("[\"abc\", \"abc\""), "{}", text(0));
-    assert!(text(0).ends_with("<not captured>]"), "{}", text(0));
+    let text = |i: usize| decode(&builder.types, values[i].0, &values[i].1, &image, &limits).to_string();
+    assert!(text(0).starts_with("(\"abc\", \"abc\""), "{}", text(0));
+    assert!(text(0).ends_with("<not captured>)"), "{}", text(0));
     assert_eq!(text(1), "\"abc\"", "the first value must not take the second one's share");
+}
+
+/// `struct Node { value: String, next: Option<Box<Node>> }`
+fn list_of_strings(builder: &mut Builder) -> TypeId {
+    let string = builder.string();
+    let node = builder.add("a::Node", 32, Shape::Opaque);
+    let pointer = builder.pointer(Some(node), PointerKind::Box);
+    let next = builder.option_by_niche(pointer);
+    let field = |name: &str, offset, ty| Field { name: name.to_owned(), offset, ty, bits: None };
+    let fields = vec![field("value", 0, string), field("next", 24, next)];
+    let shape = Shape::Struct { fields, parameters: vec![], style: StructStyle::Named };
+    builder.types.set(node, Type { name: "a::Node".to_owned(), size_bytes: 32, shape });
+    node
+}
+
+#[test]
+fn a_type_that_leads_to_itself_is_a_routine_as_deep_as_the_limit() {
+    let mut builder = Builder::default();
+    let node = list_of_strings(&mut builder);
+    let root = builder.reference(node);
+    let values = [(root, Location::whole(8, Place::Register(Register::RDI)))];
+    let mut bytes = Vec::new();
+    for i in 0..40_u64 {
+        let next = if i == 39 { 0 } else { START + 32 * (i + 1) };
+        bytes.extend([8, START + 40 * 32, 3, next].iter().flat_map(|word| word.to_le_bytes()));
+    }
+    bytes.extend(b"abc");
+    let mut target = Target::new(START, bytes);
+    target.registers[5] = START;
+    for pointers_max in [1, 2, 5, 12] {
+        let limits = Limits { pointers_max, ..Limits::default() };
+        let capture = compile(&builder.types, &values, &limits);
+        assert!(capture.is_complete);
+        let image = interpret(&capture.plan, &target);
+        let shown = decode(&builder.types, root, &values[0].1, &image, &limits).to_string();
+        let held = decode(&builder.types, root, &values[0].1, &target, &limits).to_string();
+        assert_eq!(shown, held);
+        assert_eq!(shown.matches("abc").count() as u32, pointers_max - 1, "{shown}");
+    }
 }
 
 #[test]

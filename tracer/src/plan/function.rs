@@ -8,6 +8,7 @@ use tracer_ebpf::abi::plan::{
 use super::builder::{NewPoint, PlanBuilder};
 use super::calling_convention::{environment_location, parameter_locations, return_location};
 use super::capture::compile;
+use super::capture_plan::CapturePlan;
 use super::description::{Description, DescriptionKind, Parameter, ResultDescription};
 use super::exits::{EntrySite, Exit, ExitKind, FunctionSites, Part, SiteFinder};
 use super::probe_plan::Program;
@@ -146,9 +147,10 @@ impl PlanBuilder {
         let object = self.object(image.object.attach_path());
         let types = &self.types.types;
         let mut entry_plan = compile(types, &arguments, &options.limits).plan;
-        entry_plan.flags = ways.entry_flags(sites);
-        entry_plan.kept_register = values.kept.filter(|_| ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
-        let exit_plan = Plan { flags: PLAN_FRAME, ..compile(types, &result, &options.limits).plan };
+        entry_plan.head.flags = ways.entry_flags(sites);
+        entry_plan.head.kept_register = values.kept.filter(|_| ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
+        let mut exit_plan = compile(types, &result, &options.limits).plan;
+        exit_plan.head.flags = PLAN_FRAME;
         let mut add = |address: LinkAddress, program, cost, plan| {
             if let Some(offset) = image.object.file_offset(address) {
                 self.point(NewPoint { object, offset, program, semaphore: None, cost, plan });
@@ -160,7 +162,7 @@ impl PlanBuilder {
             Ways::Trampoline(address) => add(address, Program::ReturnTrampoline, SiteCost::ReturnTrampoline, exit_plan),
             Ways::Exits => {
                 for exit in &sites.exits {
-                    if let Some(plan) = plan_of(exit, exit_plan) {
+                    if let Some(plan) = plan_of(exit, &exit_plan) {
                         add(exit.address, Program::Exit, exit.site.class.into(), plan);
                     }
                 }
@@ -260,10 +262,10 @@ fn ways(sites: &FunctionSites, entry: &EntrySite, first: LinkAddress, options: &
 }
 
 /// The plan of one exit; `None` for a jump that may stay inside, which only marks the frame.
-fn plan_of(exit: &Exit, with_value: Plan) -> Option<Plan> {
-    let jump = |condition| Plan { flags: PLAN_FRAME | PLAN_TAIL_JUMP, condition, ..Plan::EMPTY };
+fn plan_of(exit: &Exit, with_value: &CapturePlan) -> Option<CapturePlan> {
+    let jump = |condition| CapturePlan::bare(Plan { flags: PLAN_FRAME | PLAN_TAIL_JUMP, condition, ..Plan::EMPTY });
     match exit.kind {
-        ExitKind::Return => Some(with_value),
+        ExitKind::Return => Some(with_value.clone()),
         ExitKind::TailJump => Some(jump(ALWAYS)),
         ExitKind::ConditionalTailJump { condition } => Some(jump(condition)),
         ExitKind::IndirectJump => None,

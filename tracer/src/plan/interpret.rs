@@ -1,29 +1,29 @@
 //! A second interpreter of capture plans, for tests: what the BPF side does to a thread's memory, done to a fake one.
 //! Written from the ABI's description (`tracer_ebpf::abi`), sizes and chunk states included.
 
-use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, Op, OpCode, Plan, SLOTS};
+use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, FIND_BYTES, Op, OpCode, SLOTS, STEPS_MAX};
 use tracer_ebpf::abi::record::{ChunkHeader, RECORD_FULL_AT};
 
+use super::capture_plan::CapturePlan;
 use crate::value::image::{Chunk, Image, Memory};
 use crate::value::place::{Missing, Register};
 
 const PAGE_BYTES: u64 = 4096;
 
 /// The picture that a record of this plan brings.
-pub(crate) fn interpret(plan: &Plan, target: &dyn Memory) -> Image {
+pub(crate) fn interpret(plan: &CapturePlan, target: &dyn Memory) -> Image {
     let mut registers = Vec::new();
-    for number in &plan.registers[..usize::from(plan.register_count)] {
+    for number in &plan.head.registers[..usize::from(plan.head.register_count)] {
         registers.push((Register(*number), target.register(Register(*number)).unwrap_or(0)));
     }
     let record_bytes = registers.len() * 8;
     let image = Image { registers, chunks: Vec::new() };
-    let mut state = Interpreter { target, image, record_bytes, accumulator: 0, slots: [0; SLOTS], skip: 0 };
-    for op in &plan.ops[..usize::from(plan.op_count)] {
-        if state.skip > 0 {
-            state.skip -= 1;
-        } else {
-            state.step(op);
-        }
+    let (counter, calls) = (0, vec![Call { base: 0, depth: 0, back: usize::MAX }]);
+    let mut state = Interpreter { target, image, record_bytes, accumulator: 0, slots: [0; SLOTS], counter, calls };
+    for _ in 0..STEPS_MAX {
+        let Some(op) = plan.ops.get(state.counter) else { break };
+        state.counter += 1;
+        state.step(op);
     }
     state.image
 }
@@ -34,7 +34,15 @@ struct Interpreter<'t> {
     record_bytes: usize,
     accumulator: u64,
     slots: [u64; SLOTS],
-    skip: u32,
+    counter: usize,
+    calls: Vec<Call>,
+}
+
+struct Call {
+    base: usize,
+    depth: u64,
+    /// Where to go on when it returns.
+    back: usize,
 }
 
 impl Interpreter<'_> {
@@ -49,31 +57,100 @@ impl Interpreter<'_> {
             self.accumulator = acc.wrapping_add(op.a);
         } else if is(OpCode::AddScaled) {
             self.accumulator = acc.wrapping_add(self.register(op.register).wrapping_mul(op.a));
+        } else if is(OpCode::AddSlot) {
+            self.accumulator = acc.wrapping_add(self.slot(op.register).wrapping_mul(op.a));
+        } else if is(OpCode::Least) {
+            self.accumulator = acc.min(op.a);
+        } else if is(OpCode::LeastSlot) {
+            self.accumulator = acc.min(self.slot(op.register));
         } else if is(OpCode::LoadMemory) {
             let address = acc.wrapping_add(op.a);
-            match self.target.read(address, u64::from(op.size_bytes)) {
+            match self.target.read(address, op.immediate.into()) {
                 Ok(bytes) => self.accumulator = bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
                 Err(_) => {
-                    self.append(address, u64::from(op.size_bytes), vec![], Some(Missing::NotResident));
-                    self.skip = op.skip.into();
+                    self.append(address, op.immediate.into(), vec![], Some(Missing::NotResident));
+                    self.counter = op.target.into();
                 }
             }
         } else if is(OpCode::Save) {
-            self.slots[usize::from(op.register)] = acc;
+            self.slots[self.index(op.register)] = acc;
         } else if is(OpCode::Restore) {
-            self.accumulator = self.slots[usize::from(op.register)];
+            self.accumulator = self.slot(op.register);
         } else if is(OpCode::Copy) {
             self.chunk(op, acc.wrapping_add(op.a), op.b, op.b);
         } else if is(OpCode::CopySlice) {
-            let asked = self.slots[usize::from(op.register)].saturating_mul(op.immediate.into());
+            let asked = self.slot(op.register).saturating_mul(op.immediate.into());
             self.chunk(op, acc, asked, op.b);
         } else if is(OpCode::CopyString) {
             self.string(op, acc);
-        } else if is(OpCode::SkipUnless) && !(op.a..=op.b).contains(&acc)
-            || is(OpCode::SkipIf) && (op.a..=op.b).contains(&acc)
-        {
-            self.skip = op.skip.into();
+        } else if is(OpCode::FindClear) {
+            self.find_clear(op, acc);
+        } else if is(OpCode::Repeat) {
+            let (item, left) = (self.index(op.register), self.index(op.register + 1));
+            self.slots[item] = self.slots[item].wrapping_add(op.a);
+            self.slots[left] = self.slots[left].wrapping_sub(1);
+            self.accumulator = self.slots[item];
+            self.jump_if(op, self.slots[left] != 0);
+        } else if is(OpCode::Call) {
+            self.call(op);
+        } else if is(OpCode::Return) {
+            self.counter = match self.calls.len() {
+                1 => usize::MAX,
+                _ => self.calls.pop().map_or(usize::MAX, |call| call.back),
+            };
+        } else {
+            let in_range = (op.a..=op.b).contains(&acc);
+            let jumps = is(OpCode::JumpUnless) && !in_range
+                || is(OpCode::JumpIf) && in_range
+                || is(OpCode::Jump)
+                || is(OpCode::JumpUnlessBelow) && acc >= self.slot(op.register)
+                || is(OpCode::JumpIfDeep) && self.depth() + u64::from(op.immediate) >= op.b;
+            self.jump_if(op, jumps);
         }
+    }
+
+    fn jump_if(&mut self, op: &Op, condition: bool) {
+        if condition {
+            self.counter = op.target.into();
+        }
+    }
+
+    fn depth(&self) -> u64 {
+        self.calls.last().unwrap().depth
+    }
+
+    fn index(&self, register: u8) -> usize {
+        (self.calls.last().unwrap().base + usize::from(register)) % SLOTS
+    }
+
+    fn slot(&self, register: u8) -> u64 {
+        self.slots[self.index(register)]
+    }
+
+    fn call(&mut self, op: &Op) {
+        let base = self.calls.last().unwrap().base + usize::from(op.register) + 1;
+        let depth = self.depth() + u64::from(op.immediate);
+        if depth < op.b && (base as u64).saturating_add(op.a) <= SLOTS as u64 {
+            self.calls.push(Call { base, depth, back: self.counter });
+            self.counter = op.target.into();
+        }
+    }
+
+    fn find_clear(&mut self, op: &Op, from: u64) {
+        if self.is_full(from) {
+            return;
+        }
+        let end = self.slot(op.register);
+        let size = end.saturating_sub(from).min(FIND_BYTES as u64);
+        let Ok(bytes) = self.target.read(from, size) else {
+            self.append(from, size, vec![], Some(Missing::NotResident));
+            self.accumulator = end;
+            self.counter = op.target.into();
+            return;
+        };
+        let found = bytes.iter().position(|byte| byte & 0x80 == 0);
+        self.accumulator = from.wrapping_add(found.map_or(size, |at| at as u64));
+        self.jump_if(op, found.is_none());
     }
 
     fn register(&self, number: u8) -> u64 {
@@ -89,7 +166,7 @@ impl Interpreter<'_> {
         let is_full = self.record_bytes > RECORD_FULL_AT;
         if is_full {
             self.append(address, 0, vec![], Some(Missing::RecordFull));
-            self.skip = u32::MAX;
+            self.counter = usize::MAX;
         }
         is_full
     }
@@ -105,7 +182,7 @@ impl Interpreter<'_> {
         let on_page = PAGE_BYTES - address % PAGE_BYTES;
         let bytes = if on_page < size { self.target.read(address, on_page).unwrap_or_default() } else { vec![] };
         self.append(address, asked, bytes, Some(Missing::NotResident));
-        self.skip = op.skip.into();
+        self.counter = op.target.into();
     }
 
     fn string(&mut self, op: &Op, address: u64) {
@@ -121,7 +198,7 @@ impl Interpreter<'_> {
             }
             None => {
                 self.append(address, 0, vec![], Some(Missing::NotResident));
-                self.skip = op.skip.into();
+                self.counter = op.target.into();
             }
         }
     }

@@ -4,6 +4,7 @@ mod assembler;
 pub mod builder;
 pub mod calling_convention;
 pub mod capture;
+pub mod capture_plan;
 pub mod description;
 pub mod exits;
 pub mod function;

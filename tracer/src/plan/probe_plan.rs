@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use tracer_ebpf::abi::cookie::Cookie;
-use tracer_ebpf::abi::plan::Plan;
 
+use super::capture_plan::CapturePlan;
 pub use crate::target::address::FileOffset;
 
 /// Which BPF program a site runs.
@@ -44,5 +44,5 @@ pub struct AttachPlan {
     pub objects: Vec<PathBuf>,
     pub points: Vec<AttachPoint>,
     /// The capture plans, by [`Cookie::plan`].
-    pub plans: Vec<Plan>,
+    pub plans: Vec<CapturePlan>,
 }

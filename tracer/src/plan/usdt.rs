@@ -6,6 +6,7 @@ use tracer_ebpf::abi::plan::Plan;
 use super::assembler::Assembler;
 use super::builder::{NewPoint, PlanBuilder};
 use super::capture::compile;
+use super::capture_plan::CapturePlan;
 use super::description::{Description, DescriptionKind, Parameter, ResultDescription};
 use super::function::Shortfall;
 use super::probe_plan::Program;
@@ -77,15 +78,21 @@ impl PlanBuilder {
                 return refused("its arguments are where BPF cannot read them");
             }
         }
-        let mut plan = Plan { mailbox_event: event as u32, ..Plan::EMPTY };
-        plan.op_count = assembler.write(&mut plan.ops);
+        let head = Plan { mailbox_event: event as u32, ..Plan::EMPTY };
+        let plan = CapturePlan { head, ops: assembler.finish() };
         let name = format!("{}:{}", probe.provider, probe.name);
         let (kind, result) = (DescriptionKind::Usdt, ResultDescription::Nothing);
         self.describe(Description { name, kind, arguments: Vec::new(), result });
         self.usdt_site(image, probe, Program::Mailbox, plan)
     }
 
-    fn usdt_site(&mut self, image: &Image<'_>, probe: &UsdtProbe, program: Program, plan: Plan) -> Option<Shortfall> {
+    fn usdt_site(
+        &mut self,
+        image: &Image<'_>,
+        probe: &UsdtProbe,
+        program: Program,
+        plan: CapturePlan,
+    ) -> Option<Shortfall> {
         let code = code_at(image, probe.address).unwrap_or_default();
         let site = match site::inspect(code, probe.address, Position::Inside) {
             Ok(site) => site,

@@ -3,14 +3,15 @@
 
 use std::cell::Cell;
 
+use super::collect::Found;
 use super::image::Memory;
 use super::layout::{Enum, Field, StructStyle, Tag, TypeId, Types, Variant};
-use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX};
+use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX, SEQUENCE_BYTES_MAX};
 use super::name;
 use super::place::{Location, Missing};
 use super::source::Source;
 use super::value::{Omitted, Payload, Value};
-use super::view::{Stretch, USER_ADDRESSES, View, view};
+use super::view::{Items, Stretch, USER_ADDRESSES, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
@@ -20,7 +21,7 @@ pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memor
     }
 }
 
-struct Decoder<'a> {
+pub(super) struct Decoder<'a> {
     types: &'a Types,
     memory: &'a dyn Memory,
     limits: &'a Limits,
@@ -29,7 +30,7 @@ struct Decoder<'a> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Depth {
+pub(super) struct Depth {
     pointers: u32,
     nesting: u32,
 }
@@ -45,7 +46,7 @@ impl Depth {
 }
 
 impl Decoder<'_> {
-    fn value(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Value {
+    pub(super) fn value(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Value {
         self.parts.set(self.parts.get() + 1);
         if self.parts.get() > PARTS_MAX || depth.nesting > NESTING_MAX {
             return Value::Unreadable(Missing::NotCaptured);
@@ -66,7 +67,7 @@ impl Decoder<'_> {
                 Err(_) => self.raw(ty, source)?,
             },
             View::Text(stretch) => self.text(ty, source, stretch, depth)?,
-            View::Sequence { stretch, element } => self.sequence(ty, source, stretch, element, depth)?,
+            View::Sequence { stretch, items } => self.sequence(ty, source, stretch, items, depth)?,
             View::Pointee { pointer_offset, target_offset, target } => {
                 let pointer = source.at(pointer_offset).word(self.memory)?;
                 if self.check_pointers(depth).is_err() {
@@ -170,19 +171,21 @@ impl Decoder<'_> {
         ty: TypeId,
         source: Source<'_>,
         stretch: Stretch,
-        element: TypeId,
+        items: Items,
         depth: Depth,
     ) -> Result<Value, Missing> {
-        let stride = self.types.get(element).size_bytes;
-        let Some((length, start)) = self.stretch(source, stretch, stride)? else { return self.raw(ty, source) };
+        let Some((length, start)) = self.stretch(source, stretch, items.stride)? else { return self.raw(ty, source) };
         let mut shown = length.min(self.limits.items_max);
-        if shown * stride > 0 {
+        if shown * items.stride > 0 {
             self.check_pointers(depth)?;
-            let bytes = self.memory.read_prefix(start, (shown * stride).min(self.limits.value_bytes_max))?;
-            shown = bytes.len() as u64 / stride;
+            let bytes = self.memory.read_prefix(start, (shown * items.stride).min(SEQUENCE_BYTES_MAX))?;
+            shown = bytes.len() as u64 / items.stride;
         }
-        let item = |i| self.value(element, Source::Memory(start.wrapping_add(i * stride)), depth.pointed_to());
-        Ok(Value::Sequence { items: (0..shown).map(item).collect(), omitted: Omitted::count(length - shown) })
+        let mut found = Found::new(items.shown);
+        for i in 0..shown {
+            found.push(self, Source::Memory(start.wrapping_add(i * items.stride)), depth.pointed_to());
+        }
+        Ok(found.finish(length))
     }
 
     fn c_string(&self, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {

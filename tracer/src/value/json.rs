@@ -31,7 +31,7 @@ pub fn to_json(value: &Value) -> Json {
         Value::TupleStruct { fields, .. } => positional(fields),
         Value::Struct { fields, .. } if fields.is_empty() => Json::Null,
         Value::Struct { fields, .. } => object(fields),
-        Value::Sequence { items, omitted } => truncated(array(items), *omitted),
+        Value::Sequence { items, omitted } | Value::Set { items, omitted } => truncated(array(items), *omitted),
         Value::Map { entries, omitted } => truncated(map(entries), *omitted),
         Value::Variant { name, payload } => match payload {
             Payload::Unit => Json::String(name.clone()),

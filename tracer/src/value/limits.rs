@@ -10,7 +10,7 @@ pub struct Limits {
     pub items_max: u64,
     /// Pointers followed one behind the other; a string's or a vector's own counts.
     pub pointers_max: u32,
-    /// Bytes copied of one value or pointee, what its pointers lead to not counted.
+    /// Bytes copied of one value, item or pointee, what its pointers lead to not counted.
     pub value_bytes_max: u64,
 }
 
@@ -21,10 +21,13 @@ impl Default for Limits {
 }
 
 /// Structs within structs that are looked into: ends the recursion of a layout that contains itself.
-pub(crate) const NESTING_MAX: u32 = 24;
+pub(crate) const NESTING_MAX: u32 = 48;
 
 /// Values within one value, over all levels: bounds arrays of arrays.
 pub(crate) const PARTS_MAX: u32 = 4096;
+
+/// Bytes looked at of one sequence's items.
+pub(crate) const SEQUENCE_BYTES_MAX: u64 = 1 << 20;
 
 /// Bytes shown of a value whose type is not understood.
 pub(crate) const RAW_BYTES_MAX: u64 = 32;

@@ -7,6 +7,7 @@ pub mod name;
 pub mod place;
 pub mod text;
 
+mod collect;
 mod decode;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -21,5 +22,5 @@ mod tests;
 
 pub use decode::decode;
 pub use limits::Limits;
-pub(crate) use limits::{NESTING_MAX, PARTS_MAX};
+pub(crate) use limits::NESTING_MAX;
 pub use value::{Omitted, Payload, Value};

@@ -42,6 +42,12 @@ impl Display for Value {
                 omitted_items(f, items.is_empty(), *omitted)?;
                 f.write_str("]")
             }
+            Self::Set { items, omitted } => {
+                f.write_str("{")?;
+                separated(f, items, |f, item| write!(f, "{item}"))?;
+                omitted_items(f, items.is_empty(), *omitted)?;
+                f.write_str("}")
+            }
             Self::Map { entries, omitted } => {
                 f.write_str("{")?;
                 separated(f, entries, |f, (key, value)| write!(f, "{key}: {value}"))?;

@@ -37,6 +37,11 @@ pub enum Value {
         items: Vec<Value>,
         omitted: Omitted,
     },
+    /// A collection that says whether it has something, shown in braces.
+    Set {
+        items: Vec<Value>,
+        omitted: Omitted,
+    },
     Map {
         entries: Vec<(Value, Value)>,
         omitted: Omitted,

@@ -1,6 +1,6 @@
 //! Finds parts of a type by field name and by shape, under any number of wrappers.
 
-use crate::value::layout::{Field, Shape, TypeId, Types};
+use crate::value::layout::{Field, Shape, Type, TypeId, Types};
 
 pub(super) fn field<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
     fields.iter().find(|field| field.name == name)
@@ -37,5 +37,24 @@ pub(super) fn first(
         return None;
     }
     let (offset, ty) = fields.iter().find_map(|inner| first(types, inner, wanted, depth + 1))?;
+    Some((field.offset.checked_add(offset)?, ty))
+}
+
+/// The first part, depth first, whose type `wanted` accepts: its offset from the start of the enclosing type, and its
+/// type.
+pub(super) fn find(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool) -> Option<(u64, TypeId)> {
+    find_within(types, field, wanted, 0)
+}
+
+fn find_within(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool, depth: u32) -> Option<(u64, TypeId)> {
+    let ty = types.get(field.ty);
+    if wanted(ty) {
+        return Some((field.offset, field.ty));
+    }
+    let Shape::Struct { fields, .. } = &ty.shape else { return None };
+    if depth >= WRAPPERS_MAX {
+        return None;
+    }
+    let (offset, ty) = fields.iter().find_map(|inner| find_within(types, inner, wanted, depth + 1))?;
     Some((field.offset.checked_add(offset)?, ty))
 }

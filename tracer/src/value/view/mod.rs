@@ -27,7 +27,7 @@ pub(crate) enum View<'t> {
     /// Elements somewhere else, by pointer and length.
     Sequence {
         stretch: Stretch,
-        element: TypeId,
+        items: Items,
     },
     /// Shown as what its pointer leads to.
     Pointee {
@@ -84,9 +84,56 @@ pub(crate) struct Stretch {
     pub(crate) terminator_bytes: u64,
 }
 
+/// Items one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Items {
+    /// From one item to the next, in bytes.
+    pub(crate) stride: u64,
+    pub(crate) shown: Shown,
+}
+
+/// What is shown of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// `[a, b]`
+    List(Part),
+    /// `{a, b}`
+    Set(Part),
+    /// `{a: b}`
+    Map { key: Part, value: Part },
+}
+
+/// A value inside an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) offset: u64,
+    pub(crate) ty: TypeId,
+}
+
+impl Items {
+    /// Elements that are shown whole.
+    fn list(types: &Types, ty: TypeId) -> Self {
+        Self { stride: types.get(ty).size_bytes, shown: Shown::List(Part { offset: 0, ty }) }
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let (first, second) = match self.shown {
+            Shown::List(part) | Shown::Set(part) => (part, None),
+            Shown::Map { key, value } => (key, Some(value)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
 impl Stretch {
     fn new(pointer_offset: u64, length_offset: u64) -> Self {
         Self { pointer_offset, length_offset, data_offset: 0, terminator_bytes: 0 }
+    }
+
+    /// Inside an enclosing type.
+    fn at(self, bytes: u64) -> Self {
+        let (pointer_offset, length_offset) = (self.pointer_offset + bytes, self.length_offset + bytes);
+        Self { pointer_offset, length_offset, ..self }
     }
 }
 
@@ -105,7 +152,7 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
         Shape::Char => View::Char,
         Shape::Pointer { target, kind } => pointer::view(types, *target, *kind),
         Shape::Slice { element, pointer_offset, length_offset, is_str } => {
-            pointer::slice(ty, *element, Stretch::new(*pointer_offset, *length_offset), *is_str)
+            pointer::slice(types, ty, *element, Stretch::new(*pointer_offset, *length_offset), *is_str)
         }
         Shape::Struct { fields, style: StructStyle::Tuple, .. } if fields.is_empty() => View::Unit,
         Shape::Struct { fields, style, .. } => View::Fields { fields, style: *style },
@@ -123,16 +170,21 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
 /// The library types, by name and by structure: a type of that name that is built otherwise is shown as it is built.
 fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
     let Shape::Struct { fields, parameters, .. } = &ty.shape else { return None };
+    collection::known(types, ty, fields).or_else(|| library(types, ty, fields, parameters))
+}
+
+fn library<'t>(
+    types: &'t Types,
+    ty: &'t Type,
+    fields: &'t [Field],
+    parameters: &'t [(String, TypeId)],
+) -> Option<View<'t>> {
     match name::base(&ty.name) {
         _ if pointer::is_trait_object(fields) => Some(View::Raw),
         "uuid::Uuid" => wrapper::uuid(types, ty, fields),
         "alloc::string::String" => Some(View::Text(collection::vec_stretch(types, fields)?)),
         "std::ffi::os_str::OsString" | "std::path::PathBuf" => {
             Some(View::Text(collection::vec_stretch(types, fields)?))
-        }
-        "alloc::vec::Vec" => {
-            let (_, element) = parameters.iter().find(|(name, _)| name == "T")?;
-            Some(View::Sequence { stretch: collection::vec_stretch(types, fields)?, element: *element })
         }
         "alloc::ffi::c_str::CString" => text::c_string_owned(types, fields),
         "bytes::bytes::Bytes" | "bytes::bytes_mut::BytesMut" => text::bytes(types, fields),
@@ -146,7 +198,7 @@ fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
         "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
         "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),
         path if path.starts_with("core::sync::atomic::Atomic") => wrapper::only_scalar(types, fields),
-        "core::cell::UnsafeCell" | "core::mem::maybe_dangling::MaybeDangling" => match fields.as_slice() {
+        "core::cell::UnsafeCell" | "core::mem::maybe_dangling::MaybeDangling" => match fields {
             [Field { offset, ty, bits: None, .. }] => Some(View::Transparent { offset: *offset, ty: *ty }),
             _ => None,
         },

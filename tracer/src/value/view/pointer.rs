@@ -1,7 +1,7 @@
 //! Pointers, thin and with a length, and the boxes and counted pointers around them.
 
 use super::find::{field, first, is_any_pointer};
-use super::{Stretch, View};
+use super::{Items, Stretch, View};
 use crate::value::layout::{Field, PointerKind, Shape, Type, TypeId, Types};
 use crate::value::name::{self, TextKind};
 
@@ -21,7 +21,7 @@ pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> 
 
 /// `&str`, `&[T]`, and the other pointers that carry a length. A raw one is shown as its content too:
 /// `Box<[T]>`, `Rc<str>` and `Arc<str>` hold theirs behind one.
-pub(super) fn slice(ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
+pub(super) fn slice(types: &Types, ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
     let behind = name::behind_pointer(&ty.name).unwrap_or(&ty.name);
     let (content, stretch) = match name::counted(behind) {
         Some(content) => (content, Stretch { data_offset: REFERENCE_COUNTS_BYTES, ..stretch }),
@@ -31,7 +31,7 @@ pub(super) fn slice(ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) 
         Some(TextKind::CStr) => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
         Some(_) => View::Text(stretch),
         None if is_str => View::Text(stretch),
-        None => View::Sequence { stretch, element },
+        None => View::Sequence { stretch, items: Items::list(types, element) },
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(S
                 None if *is_str => Some(View::Text(stretch)),
                 // Elements that are aligned to more than two words begin later.
                 None if content?.starts_with('[') && types.get(*element).size_bytes <= 8 => {
-                    Some(View::Sequence { stretch, element: *element })
+                    Some(View::Sequence { stretch, items: Items::list(types, *element) })
                 }
                 None => Some(View::Raw),
             }

@@ -1,0 +1,144 @@
+//! Follows the pointers of a value, by the view of its type.
+
+use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, OpCode};
+
+use super::super::assembler::Address;
+use super::place::Base;
+use super::{Compiler, Depth, Step};
+use crate::value::NESTING_MAX;
+use crate::value::layout::TypeId;
+use crate::value::place::{Location, Piece, Place};
+use crate::value::view::{USER_ADDRESSES, View, view};
+
+impl Compiler<'_> {
+    /// As the decoder does, a value that is in memory as a whole is taken from there whatever its piece's size.
+    pub(super) fn chase_root(&mut self, ty: TypeId, location: &Location, pieces: Base<'_>) -> Step {
+        if !self.leads_further(ty) {
+            return Ok(());
+        }
+        match location.pieces.as_slice() {
+            [Piece { place: Place::Memory(place), .. }] => {
+                let address = self.assembler.place(place, false)?;
+                self.enter(ty, address, Depth::default())
+            }
+            _ => self.chase(ty, pieces, Depth::default()),
+        }
+    }
+
+    /// Whether a value of this type has pointers that are followed.
+    pub(super) fn leads_further(&mut self, ty: TypeId) -> bool {
+        if let Some(known) = self.leads_further.get(&ty) {
+            return *known;
+        }
+        // No value contains itself: whatever says so ends here.
+        self.leads_further.insert(ty, false);
+        let leads = match view(self.types, ty) {
+            View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
+            View::Sequence { .. } => true,
+            View::Transparent { ty, .. } => self.leads_further(ty),
+            View::Fields { fields, .. } => fields.iter().any(|field| self.leads_further(field.ty)),
+            View::Enum { layout, .. } => {
+                let mut shown = layout.variants.iter().filter(|variant| layout.is_shown(variant));
+                shown.any(|variant| variant.fields.iter().any(|field| self.leads_further(field.ty)))
+            }
+            View::Array { element, count } => count > 0 && self.leads_further(element),
+            _ => false,
+        };
+        self.leads_further.insert(ty, leads);
+        leads
+    }
+
+    /// Follows the pointers of the value at `base`.
+    pub(super) fn chase(&mut self, ty: TypeId, base: Base<'_>, depth: Depth) -> Step {
+        if depth.nesting > NESTING_MAX || !self.leads_further(ty) {
+            return Ok(());
+        }
+        let may_follow = depth.pointers < self.limits.pointers_max;
+        match view(self.types, ty) {
+            View::Text(stretch) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.text(base, stretch)
+                });
+            }
+            View::Sequence { stretch, items } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.sequence(base, stretch, items, depth.pointed_to())
+                });
+            }
+            View::Pointee { pointer_offset, target_offset, target } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.load_word(base.at(pointer_offset))?;
+                    compiler.pointee(target, target_offset, depth.pointed_to())
+                });
+            }
+            View::CString if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.load_word(base)?;
+                    compiler.assembler.guard(OpCode::JumpIf, 0, 0)?;
+                    compiler.string()
+                });
+            }
+            View::Word { .. } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.word(base)
+                });
+            }
+            View::Transparent { offset, ty } => self.chase(ty, base.at(offset), depth.nested())?,
+            View::Fields { fields, .. } => {
+                for field in fields.iter().filter(|field| field.bits.is_none()) {
+                    self.chase(field.ty, base.at(field.offset), depth.nested())?;
+                }
+            }
+            View::Enum { layout, .. } => {
+                for variant in layout.variants.iter().filter(|variant| layout.is_shown(variant)) {
+                    self.attempt(|compiler| compiler.variant(layout, variant, base, depth.nested()));
+                }
+            }
+            View::Array { element, count } => {
+                self.attempt(|compiler| compiler.array(base, element, count, depth.nested()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Leaves the block if a routine was called too deep for another pointer.
+    fn follow(&mut self, depth: Depth) -> Step {
+        // Nobody calls a routine that is too deep itself.
+        if !self.routines.is_inside() || depth.pointers == 0 {
+            return Ok(());
+        }
+        let limit = self.limits.pointers_max;
+        self.assembler.leaving(OpCode::JumpIfDeep, |op| (op.immediate, op.b) = (depth.pointers, limit.into()))
+    }
+
+    /// With the pointer in the accumulator: copies the target, then follows its pointers.
+    fn pointee(&mut self, target: TypeId, target_offset: u64, depth: Depth) -> Step {
+        let size_bytes = self.types.get(target).size_bytes;
+        if !self.leads_further(target) {
+            return self.copy(Address::Accumulator(target_offset), size_bytes);
+        }
+        let slot = self.assembler.save()?;
+        self.copy(Address::Accumulator(target_offset), size_bytes)?;
+        self.enter(target, Address::Slot(slot, target_offset), depth)
+    }
+
+    /// The text that a word leads to, if it can be an address.
+    fn word(&mut self, base: Base<'_>) -> Step {
+        self.load_word(base)?;
+        self.assembler.guard(OpCode::JumpUnless, *USER_ADDRESSES.start(), *USER_ADDRESSES.end())?;
+        self.string()
+    }
+
+    /// With the pointer in the accumulator.
+    fn string(&mut self) -> Step {
+        // One more for the NUL: a string as long as the limit is not cut.
+        let limit_bytes = self.limits.string_bytes_max.saturating_add(1).min(CHUNK_BYTES_MAX as u64);
+        self.assembler.emit(OpCode::CopyString, |op| op.b = limit_bytes)
+    }
+}

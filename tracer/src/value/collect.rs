@@ -1,0 +1,46 @@
+//! The items of a collection, as they are found: a list, a set or a map, and how many are missing.
+
+use super::decode::{Decoder, Depth};
+use super::source::Source;
+use super::value::{Omitted, Value};
+use super::view::Shown;
+
+/// What was found so far.
+pub(super) struct Found {
+    shown: Shown,
+    items: Vec<Value>,
+    entries: Vec<(Value, Value)>,
+}
+
+impl Found {
+    pub(super) fn new(shown: Shown) -> Self {
+        Self { shown, items: Vec::new(), entries: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        (self.items.len() + self.entries.len()) as u64
+    }
+
+    /// Adds the item at `source`.
+    pub(super) fn push(&mut self, decoder: &Decoder<'_>, source: Source<'_>, depth: Depth) {
+        match self.shown {
+            Shown::List(part) | Shown::Set(part) => {
+                self.items.push(decoder.value(part.ty, source.at(part.offset), depth));
+            }
+            Shown::Map { key, value } => {
+                let part = |part: super::view::Part| decoder.value(part.ty, source.at(part.offset), depth);
+                self.entries.push((part(key), part(value)));
+            }
+        }
+    }
+
+    /// The collection, of `length` items in all.
+    pub(super) fn finish(self, length: u64) -> Value {
+        let omitted = Omitted::count(length.saturating_sub(self.len()));
+        match self.shown {
+            Shown::List(_) => Value::Sequence { items: self.items, omitted },
+            Shown::Set(_) => Value::Set { items: self.items, omitted },
+            Shown::Map { .. } => Value::Map { entries: self.entries, omitted },
+        }
+    }
+}
