@@ -7,6 +7,7 @@ pub mod capture;
 pub mod capture_plan;
 pub mod description;
 pub mod exits;
+pub mod expression;
 pub mod function;
 mod glob;
 mod glob_parse;

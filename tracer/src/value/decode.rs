@@ -21,6 +21,19 @@ pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memor
     }
 }
 
+/// The same of what is at `source`, or of some of its bits.
+pub(super) fn decode_part(
+    types: &Types,
+    ty: TypeId,
+    bits: Option<(u32, u32)>,
+    source: Source<'_>,
+    memory: &dyn Memory,
+    limits: &Limits,
+) -> Value {
+    let field = Field { name: String::new(), offset: 0, ty, bits };
+    Decoder { types, memory, limits, parts: Cell::new(0) }.field(&field, source, Depth::default())
+}
+
 pub(super) struct Decoder<'a> {
     types: &'a Types,
     memory: &'a dyn Memory,
@@ -312,7 +325,7 @@ fn content(value: Value) -> Value {
     }
 }
 
-fn zero_extended(bytes: &[u8]) -> u128 {
+pub(crate) fn zero_extended(bytes: &[u8]) -> u128 {
     bytes.iter().take(16).rev().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 

@@ -12,10 +12,11 @@ mod decode;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod limits;
-mod source;
+pub(crate) mod source;
 #[allow(clippy::module_inception)]
 mod value;
 pub(crate) mod view;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -76,12 +76,12 @@ pub(crate) enum View<'t> {
 /// A pointer word and a length word, by their offsets in the value. The content starts `data_offset` bytes
 /// after where the pointer leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) pointer_offset: u64,
-    pub(crate) length_offset: u64,
-    pub(crate) data_offset: u64,
+pub struct Stretch {
+    pub pointer_offset: u64,
+    pub length_offset: u64,
+    pub data_offset: u64,
     /// Bytes of the length that are not content: the NUL of a `CStr`.
-    pub(crate) terminator_bytes: u64,
+    pub terminator_bytes: u64,
 }
 
 /// Items one behind the other.
