@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracer::kernel::link::Links;
 use tracer::kernel::load::{AttachMode, LoadRequest, Loaded};
 use tracer::plan::function::{FunctionOptions, Returns};
+use tracer::plan::inlined::InlinedCopies;
 use tracer::plan::probe::Probe;
 use tracer::plan::request::{self, Planned, TraceRequest};
 use tracer::target::files::Files;
@@ -50,7 +51,8 @@ fn plan(target: &Running, files: &Files, returns: Returns) -> Outcome<Planned> {
     let process = Process::open(target.pid())?;
     let mapped = process.objects()?.into_iter().find(|object| object.is_executable).ok_or("no executable")?;
     let image = Image::of_process(&mapped, &process, files)?;
-    let options = FunctionOptions { returns, limits: Limits::default(), patches_nops: true };
+    let options =
+        FunctionOptions { returns, inlined: InlinedCopies::Off, limits: Limits::default(), patches_nops: true };
     let probes = [Probe::parse(PATTERN)?];
     let planned = request::plan(&[image], &TraceRequest { probes: &probes, closures: false, options });
     planned.map_err(|nothing| nothing.to_string().into())

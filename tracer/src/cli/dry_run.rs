@@ -11,7 +11,11 @@ use crate::report::plan::{PlanReport, PlannedFunction, PlannedValue};
 pub fn report(planned: &Planned) -> PlanReport {
     let mut functions: BTreeMap<&str, PlannedFunction> = BTreeMap::new();
     for description in &planned.descriptions.functions {
-        functions.entry(&description.name).or_insert_with(|| described(planned, description)).copies += 1;
+        let function = functions.entry(&description.name).or_insert_with(|| described(planned, description));
+        match description.kind {
+            DescriptionKind::Inlined => function.inlined += 1,
+            _ => function.copies += 1,
+        }
     }
     for point in &planned.attach.points {
         let description = planned.descriptions.function(point.cookie);

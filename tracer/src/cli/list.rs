@@ -27,8 +27,8 @@ Examples:
   tracer list -p postgres 'usdt:*:query*'      USDT probes with their arguments
 
 Each line is one function, with its signature if there is debug information (`_` is a parameter without a name, or one \
-that the compiler removed). Copies, as generic functions have them, are counted. A function marked `inlined only` has no \
-entry to probe; without a pattern those are left out. Types are written without their modules, but with -v in full. Privilege is needed only for other users' processes. \
+that the compiler removed). Copies, as generic functions have them, are counted. A function marked `inlined only` is \
+traced where it was inlined: its calls are seen, their ends are not. Without a pattern those are left out. Types are written without their modules, but with -v in full. Privilege is needed only for other users' processes. \
 Nothing found: exit code 1.";
 
 /// List functions with their signatures, and USDT probes with their arguments

@@ -62,7 +62,7 @@ fn rust_functions_have_the_signatures_of_their_source() {
     let app = rust(directory.path(), SOURCE, "2");
     insta::assert_snapshot!(list(&app, "app::*"), @"
     app::Store::save(self: &mut Store, tree: u32) -> Result<usize, String>
-    app::Store::tiny(self: &Store, _: usize) -> usize  [inlined only, 1 place: cannot be probed]
+    app::Store::tiny(self: &Store, _: usize) -> usize  [inlined only, 1 place]
     async app::fetch(id: u64, name: &str) -> bool
     app::main()
     app::push<&str>(value: &str) -> &str

@@ -19,12 +19,13 @@ use crate::kernel::feature::Features;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
 use crate::plan::description::DescriptionKind;
 use crate::plan::function::{FunctionOptions, Returns};
+use crate::plan::inlined::InlinedCopies;
 use crate::plan::probe::Probe;
 use crate::plan::request::{self, Planned, TraceRequest};
 use crate::report::json::JsonReport;
 use crate::report::output::{Output, OutputError};
 use crate::report::pipe::Pipe;
-use crate::report::plan::subjects;
+use crate::report::plan::Subjects;
 use crate::report::summary::Summary;
 use crate::report::text::TextReport;
 use crate::report::trace::TraceReport;
@@ -75,6 +76,10 @@ pub struct Arguments {
     /// How the end of a call is seen
     #[arg(long, value_enum, default_value_t = ReturnsOption::Auto, value_name = "HOW")]
     returns: ReturnsOption,
+    /// Whether calls are seen where the compiler has inlined the function: their arguments as far as they are known
+    /// there, but not their ends
+    #[arg(long, value_enum, default_value_t = InlinedOption::Auto, value_name = "WHICH")]
+    inlined: InlinedOption,
     /// Trace closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
@@ -113,6 +118,26 @@ impl From<ReturnsOption> for Returns {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum InlinedOption {
+    /// Inlined copies too
+    Auto,
+    /// Out-of-line functions only
+    Off,
+    /// Inlined copies only
+    Only,
+}
+
+impl From<InlinedOption> for InlinedCopies {
+    fn from(option: InlinedOption) -> Self {
+        match option {
+            InlinedOption::Auto => Self::Auto,
+            InlinedOption::Off => Self::Off,
+            InlinedOption::Only => Self::Only,
+        }
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.output.set_up();
     let probes = arguments.probes.iter().map(|text| Probe::parse(text)).collect::<Result<Vec<_>, _>>()?;
@@ -124,7 +149,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let trace = TraceRequest {
         probes: &probes,
         closures: arguments.closures,
-        options: FunctionOptions { returns: arguments.returns.into(), limits, patches_nops: features.patches_nops },
+        options: FunctionOptions {
+            returns: arguments.returns.into(),
+            inlined: arguments.inlined.into(),
+            limits,
+            patches_nops: features.patches_nops,
+        },
     };
     let planned = request::plan(&images, &trace)
         .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
@@ -191,7 +221,9 @@ async fn trace_process(
         say(format_args!("left out: the kernel refuses the site {} of {name}", point.offset));
     }
     say(armed(arguments, process, &planned, &session));
-    inlined::tell_later(process.pid(), probes, arguments.closures);
+    if arguments.inlined == InlinedOption::Off {
+        inlined::tell_later(process.pid(), probes, arguments.closures);
+    }
     let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
     let session_limits = Limits {
         calls_max: arguments.limit,
@@ -219,7 +251,11 @@ async fn trace_process(
 fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &Session) -> String {
     let (probes, functions): (Vec<_>, Vec<_>) =
         planned.descriptions.functions.iter().partition(|function| function.kind == DescriptionKind::Usdt);
+    let (inlined, functions): (Vec<_>, Vec<_>) =
+        functions.into_iter().partition(|function| function.kind == DescriptionKind::Inlined);
     let probes: BTreeSet<&str> = probes.iter().map(|probe| probe.name.as_str()).collect();
+    let subjects =
+        Subjects { functions: functions.len() as u64, inlined: inlined.len() as u64, probes: probes.len() as u64 };
     let limits = match (arguments.limit, arguments.duration.0) {
         (0, None) => "without limit".to_owned(),
         (0, Some(time)) => format!("for {}", humantime::format_duration(time)),
@@ -228,7 +264,7 @@ fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &
     };
     format!(
         "{} at {} of {} ({}), {limits}; Ctrl-C ends it",
-        subjects(functions.len() as u64, probes.len() as u64),
+        subjects,
         counted(session.attached() as u64, "site"),
         process.comm(),
         process.pid(),

@@ -57,7 +57,7 @@ impl Decoder {
             DescriptionKind::Usdt => {
                 Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments })
             }
-            DescriptionKind::Function | DescriptionKind::Poll => {
+            DescriptionKind::Function | DescriptionKind::Poll | DescriptionKind::Inlined => {
                 Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, untold, returns })
             }
         })

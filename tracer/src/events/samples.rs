@@ -115,6 +115,12 @@ pub(crate) fn returned(id: u64) -> Return {
     }
 }
 
+/// A call of `store` that was inlined.
+pub(crate) fn inlined() -> Call {
+    let function = Description { kind: DescriptionKind::Inlined, ..(*described(STORE)).clone() };
+    Call { function: Arc::new(function), returns: false, ..call(1, 0) }
+}
+
 /// The first poll of `async fn run(attempt: u32)`.
 pub(crate) fn poll() -> Call {
     Call { function: described(RUN), ..call(1, 0) }

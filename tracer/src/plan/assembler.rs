@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode};
 
 use crate::value::place::{MemoryPlace, Place, Register};
+use crate::value::term::{Operator, Term};
 
 /// Why a block is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,10 +235,45 @@ impl Assembler {
                 let address = self.place(memory, false)?;
                 self.load_memory(address, u64::from(size_bytes))?;
             }
-            Place::Register(_) | Place::Missing(_) => return Err(Stop::Unreachable),
+            Place::Register(_) | Place::Address(_) | Place::Value(_) | Place::Missing(_) => {
+                return Err(Stop::Unreachable);
+            }
         }
         self.emit(OpCode::Extend, |op| (op.immediate, op.a) = (size_bytes.into(), signed.into()))?;
         self.save_to(slot)
+    }
+
+    /// The term as an address. With `copy_loads` the pointers that it follows are copied on the way, for the decoder
+    /// to find.
+    pub(super) fn term(&mut self, term: &Term, copy_loads: bool) -> Result<Address, Stop> {
+        match (term, term.displaced()) {
+            (_, (None, number)) => Ok(Address::Constant(number as u64)),
+            (_, (Some(inner), number)) if number != 0 => Ok(self.term(inner, copy_loads)?.at(number as u64)),
+            (Term::Register(register), _) if register.is_readable() => Ok(Address::Register(register.0, 0)),
+            (Term::Load { address, size_bytes }, _) => {
+                let address = self.term(address, copy_loads)?;
+                let displacement = self.load_base(address)?;
+                if copy_loads {
+                    let size_bytes = u64::from(*size_bytes);
+                    self.emit(OpCode::Copy, |op| (op.a, op.b) = (displacement, size_bytes))?;
+                }
+                self.load_memory(Address::Accumulator(displacement), u64::from(*size_bytes))?;
+                Ok(Address::Slot(self.save()?, 0))
+            }
+            (Term::Operation(Operator::Plus, left, right), _) => {
+                let (register, factor) = right.scaled_register().ok_or(Stop::Unreachable)?;
+                let left = self.term(left, copy_loads)?;
+                let displacement = self.load_base(left)?;
+                self.emit(OpCode::AddScaled, |op| (op.register, op.a) = (register.0, factor))?;
+                Ok(Address::Slot(self.save()?, displacement))
+            }
+            (term, _) => {
+                let (register, factor) = term.scaled_register().ok_or(Stop::Unreachable)?;
+                self.emit(OpCode::LoadConstant, |_| {})?;
+                self.emit(OpCode::AddScaled, |op| (op.register, op.a) = (register.0, factor))?;
+                Ok(Address::Slot(self.save()?, 0))
+            }
+        }
     }
 
     /// The address that a place means. What is not a register and a displacement is worked out into a slot; with

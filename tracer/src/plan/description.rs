@@ -67,6 +67,8 @@ pub enum DescriptionKind {
     /// The poll function of an `async fn`, shown by the `async fn`'s own name. Its only argument is the environment,
     /// whose `Unresumed` variant holds the arguments.
     Poll,
+    /// An inlined copy of a function: calls that have no end.
+    Inlined,
     Usdt,
 }
 

@@ -11,6 +11,7 @@ use super::capture::compile;
 use super::capture_plan::CapturePlan;
 use super::description::{Description, DescriptionKind, Parameter, ResultDescription};
 use super::exits::{EntrySite, Exit, ExitKind, FunctionSites, Part, SiteFinder};
+use super::inlined::InlinedCopies;
 use super::probe_plan::Program;
 use super::selection::Selected;
 use super::site::{self, Position, SiteClass};
@@ -40,6 +41,7 @@ pub enum Returns {
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionOptions {
     pub returns: Returns,
+    pub inlined: InlinedCopies,
     pub limits: Limits,
     /// The running kernel patches 5-byte nops into calls, which harms a target that forks.
     pub patches_nops: bool,
@@ -50,6 +52,8 @@ pub struct FunctionOptions {
 pub enum Shortfall {
     /// No probe can stand at its entry; it is left out.
     NotProbed(String),
+    /// An inlined copy of it is left out.
+    CopyNotProbed(String),
     /// Its calls are seen, but not every return.
     ReturnsIncomplete(String),
 }

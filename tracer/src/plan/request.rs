@@ -9,6 +9,7 @@ use super::builder::PlanBuilder;
 use super::description::Descriptions;
 use super::exits::SiteFinder;
 use super::function::{self, FunctionOptions, Shortfall};
+use super::inlined::{self, InlinedCopies, SelectedCopy};
 use super::nearest::nearest;
 use super::pattern::Pattern;
 use super::probe::{Place, Probe};
@@ -17,6 +18,7 @@ use super::selection::{self, Selected};
 use super::unwind_rows::UnwindRows;
 use super::usdt::MAILBOX_PROVIDER;
 use crate::target::address::LinkAddress;
+use crate::target::debug_info::DieId;
 use crate::target::image::Image;
 use crate::target::symbol::SymbolSource;
 
@@ -83,7 +85,7 @@ impl fmt::Display for NothingFound {
             let names: Vec<&str> = self.inlined_only.iter().take(NAMES_MAX).map(String::as_str).collect();
             return write!(
                 f,
-                ": {} was inlined everywhere, so there is no call to see; trace a caller, or mark it #[inline(never)]",
+                ": {} was inlined everywhere: leave out --inlined off to see it there, or mark it #[inline(never)]",
                 names.join(", ")
             );
         }
@@ -132,30 +134,27 @@ pub fn needs_object(probes: &[Probe], path: &str) -> bool {
 pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, Box<NothingFound>> {
     let mut builder = PlanBuilder::default();
     let mut shortfalls = Vec::new();
-    let mut functions: Vec<BTreeMap<LinkAddress, Selected>> = images.iter().map(|_| BTreeMap::new()).collect();
+    let mut chosen: Vec<Chosen> = images.iter().map(|_| Chosen::default()).collect();
     // Two probes may mean the same site.
     let mut usdt = BTreeSet::new();
     for probe in request.probes {
         let found = match &probe.place {
             Place::Function { object, pattern } => {
                 let mut found = 0;
-                for (image, selected) in images.iter().zip(&mut functions) {
-                    let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
-                    if wanted {
-                        let new = selection::functions(image, pattern, request.closures);
-                        found += new.len();
-                        selected.extend(new.into_iter().filter_map(|function| Some((function.entry()?, function))));
+                for (image, chosen) in images.iter().zip(&mut chosen) {
+                    if object.as_ref().map_or(image.is_executable, |object| is_in(image, object)) {
+                        found += chosen.add(image, pattern, request);
                     }
                 }
                 found
             }
             Place::Address { object, address } => {
                 let mut found = 0;
-                for (image, selected) in images.iter().zip(&mut functions) {
+                for (image, chosen) in images.iter().zip(&mut chosen) {
                     let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
                     if let Some(function) = wanted.then(|| selection::at(image, *address)).flatten() {
                         found += 1;
-                        selected.insert(*address, function);
+                        chosen.functions.insert(*address, function);
                     }
                 }
                 found
@@ -171,8 +170,12 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
             return Err(Box::new(nothing(images, probe, request.closures)));
         }
     }
-    for (image, selected) in images.iter().zip(&functions) {
-        plan_functions(&mut builder, &mut shortfalls, image, selected.values(), &request.options);
+    for (image, chosen) in images.iter().zip(&chosen) {
+        let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
+        // The kernel runs probes of one address in the reverse order: what is outermost is added last.
+        shortfalls.extend(builder.inlined(image, rows.as_ref(), &chosen.copies, &request.options));
+        let functions = chosen.functions.values();
+        plan_functions(&mut builder, &mut shortfalls, image, rows.as_ref(), functions, &request.options);
     }
     let (attach, descriptions) = builder.finish();
     if attach.points.is_empty() {
@@ -188,6 +191,31 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
         }));
     }
     Ok(Planned { attach, descriptions, shortfalls })
+}
+
+/// What the probes mean in one object.
+#[derive(Default)]
+struct Chosen {
+    functions: BTreeMap<LinkAddress, Selected>,
+    copies: BTreeMap<DieId, SelectedCopy>,
+}
+
+impl Chosen {
+    /// Adds what a pattern means; returns how much that is.
+    fn add(&mut self, image: &Image<'_>, pattern: &Pattern, request: &TraceRequest<'_>) -> usize {
+        let (closures, inlined) = (request.closures, request.options.inlined);
+        let functions = || selection::functions(image, pattern, closures);
+        let copies = || inlined::copies(image, pattern, closures);
+        let (functions, copies) = match inlined {
+            InlinedCopies::Auto => rayon::join(functions, copies),
+            InlinedCopies::Off => (functions(), Vec::new()),
+            InlinedCopies::Only => (Vec::new(), copies()),
+        };
+        let found = functions.len() + copies.len();
+        self.functions.extend(functions.into_iter().filter_map(|function| Some((function.entry()?, function))));
+        self.copies.extend(copies.into_iter().map(|copy| (copy.id(), copy)));
+        found
+    }
 }
 
 /// Plans the mailbox probes of all objects; `None` if there is none.
@@ -214,15 +242,15 @@ fn plan_functions<'s>(
     builder: &mut PlanBuilder,
     shortfalls: &mut Vec<(String, Shortfall)>,
     image: &Image<'_>,
+    rows: Option<&UnwindRows<'_>>,
     selected: impl Iterator<Item = &'s Selected>,
     options: &FunctionOptions,
 ) {
     let selected: Vec<&Selected> = selected.collect();
-    let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
     // Decoding code and reading debug information take about as long, and nothing of each other.
     let (found, signatures) = rayon::join(
         || {
-            let finder = || SiteFinder::new(rows.as_ref());
+            let finder = || SiteFinder::new(rows);
             let find = |finder: &mut SiteFinder<'_, '_>, selected: &&Selected| function::find(image, finder, selected);
             selected.par_iter().map_init(finder, find).collect::<Vec<_>>()
         },
@@ -324,7 +352,7 @@ impl Shortfall {
     /// Why.
     pub fn reason(&self) -> &str {
         match self {
-            Self::NotProbed(reason) | Self::ReturnsIncomplete(reason) => reason,
+            Self::NotProbed(reason) | Self::CopyNotProbed(reason) | Self::ReturnsIncomplete(reason) => reason,
         }
     }
 }
@@ -339,6 +367,7 @@ impl Planned {
             .take(shown)
             .map(|(name, shortfall)| match shortfall {
                 Shortfall::NotProbed(reason) => format!("left out: {name}: {reason}"),
+                Shortfall::CopyNotProbed(reason) => format!("left out: an inlined copy of {name}: {reason}"),
                 Shortfall::ReturnsIncomplete(reason) => format!("returns of {name} may be missing: {reason}"),
             })
             .collect();

@@ -1,12 +1,15 @@
 //! Where the stack pointer stands as it did at function entry, read from `.eh_frame`.
 //! Pure: takes the section's bytes and address, and knows no files and no instructions.
 
+use std::collections::HashMap;
+
 use gimli::{
     BaseAddresses, CfaRule, CieOrFde, CommonInformationEntry, EhFrame, EhFrameOffset, EndianSlice, LittleEndian,
     UnwindContext, UnwindSection, X86_64,
 };
 
 use crate::target::address::{LinkAddress, LinkRange};
+use crate::value::place::Register;
 
 type Bytes<'d> = EndianSlice<'d, LittleEndian>;
 
@@ -19,6 +22,15 @@ pub enum Depth {
     Below,
     /// No unwind information covers the instruction.
     Unknown,
+}
+
+/// Where the frame is at an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRow {
+    /// The canonical frame address: what a register holds, plus bytes.
+    pub cfa: (Register, i64),
+    /// Whether most of the code around has the same rule: the prologue is over, the epilogue has not begun.
+    pub is_usual: bool,
 }
 
 /// An index of an object's unwind information.
@@ -71,6 +83,31 @@ impl<'d> UnwindRows<'d> {
             Some(range) if range.contains(pc) => Depth::Entry,
             _ => Depth::Below,
         }
+    }
+
+    /// The frame at the instruction at `pc`; `None` if nothing describes it, or not as a register and an offset.
+    pub fn frame(&self, pc: LinkAddress, scratch: &mut UnwindScratch) -> Option<FrameRow> {
+        let after = self.frames.partition_point(|frame| frame.range.start <= pc);
+        let frame = self.frames.get(after.checked_sub(1)?).filter(|frame| frame.range.contains(pc))?;
+        let entry = self.section.fde_from_offset(&self.bases, EhFrameOffset(frame.offset), EhFrame::cie_from_offset);
+        let entry = entry.ok()?;
+        let mut rows = entry.rows(&self.section, &self.bases, &mut scratch.context).ok()?;
+        let mut there = None;
+        let mut sizes: HashMap<(Register, i64), u64> = HashMap::new();
+        while let Ok(Some(row)) = rows.next_row() {
+            let CfaRule::RegisterAndOffset { register: gimli::Register(number @ 0..=15), offset } = *row.cfa() else {
+                continue;
+            };
+            let cfa = (Register(number as u8), offset);
+            let (start, end) = (row.start_address(), row.end_address());
+            *sizes.entry(cfa).or_default() += end.saturating_sub(start);
+            if (start..end).contains(&pc.0) {
+                there = Some(cfa);
+            }
+        }
+        let cfa = there?;
+        let most = sizes.values().max().copied();
+        Some(FrameRow { cfa, is_usual: sizes.get(&cfa).copied() == most })
     }
 
     /// Fills `scratch` with the rows of the frame around `pc`; false if there is none that can be read.

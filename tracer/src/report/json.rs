@@ -70,6 +70,9 @@ impl<W: Write> JsonReport<W> {
         if call.function.kind == DescriptionKind::Poll {
             self.line.push_str(r#","poll":true"#);
         }
+        if call.function.kind == DescriptionKind::Inlined {
+            self.line.push_str(r#","inlined":true"#);
+        }
         if let Some(Untold::Resumed(source)) = &call.untold {
             self.line.push_str(r#","resumed_at":"#);
             match source {

@@ -17,7 +17,7 @@ pub struct ListedFunction {
     pub object: String,
     /// `None` without debug information.
     pub signature: Option<Signature>,
-    /// Out-of-line copies, of generic functions for instance. 0: it exists only inlined and cannot be probed.
+    /// Out-of-line copies, of generic functions for instance. 0: it exists only inlined.
     pub copies: u32,
     /// Places where it was inlined.
     pub inlined_copies: u32,
@@ -141,7 +141,7 @@ impl ListedFunction {
             }
         }
         let note = match (self.copies, self.inlined_copies) {
-            (0, inlined) => format!("  [inlined only, {}: cannot be probed]", units::counted(inlined.into(), "place")),
+            (0, inlined) => format!("  [inlined only, {}]", units::counted(inlined.into(), "place")),
             (1, 0) => String::new(),
             (1, inlined) => format!("  [also inlined in {}]", units::counted(inlined.into(), "place")),
             (copies, 0) => format!("  [{} copies]", units::count(copies.into())),
@@ -254,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn text_marks_copies_and_what_cannot_be_probed() {
+    fn text_marks_copies() {
         insta::assert_snapshot!(listing().text(Palette::OFF, false), @"
         app::AuditLog::handle_call(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>
         app::push(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>  [3 copies, also inlined in 2 places]
         async app::run  [2 copies]
-        app::tiny()  [inlined only, 4 places: cannot be probed]
+        app::tiny()  [inlined only, 4 places]
         app::both(self: &mut AuditLog, uuid: Uuid) -> Result<(), Error>  [also inlined in 1 place]
         usdt:mailbox:send(arg0: u64 = 8@%rdi, arg1: i32 = -4@-12(%rbp))  [2 sites, semaphore]
         5 functions (1 inlined only), 1 USDT probe

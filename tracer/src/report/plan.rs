@@ -7,7 +7,7 @@
 //!     → Result<(), Error>  in *result-pointer
 //! ```
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde_json::json;
 
@@ -15,13 +15,32 @@ use super::color::{Paint, Palette, printable};
 use super::type_name::short;
 use super::units::counted;
 use crate::value::place::{Location, MemoryPlace, Place};
+use crate::value::term::{Operator, Term};
 
-/// `2 functions and 1 USDT probe`: what is probed, in words.
-pub fn subjects(functions: u64, probes: u64) -> String {
-    match (functions, probes) {
-        (_, 0) => counted(functions, "function"),
-        (0, _) => counted(probes, "USDT probe"),
-        _ => format!("{} and {}", counted(functions, "function"), counted(probes, "USDT probe")),
+/// What is probed, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Subjects {
+    /// Out-of-line functions.
+    pub functions: u64,
+    pub inlined: u64,
+    /// USDT probes.
+    pub probes: u64,
+}
+
+/// `2 functions, 3 inlined copies and 1 USDT probe`.
+impl fmt::Display for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { functions, inlined, probes } = *self;
+        let copies = if inlined == 1 { "1 inlined copy".to_owned() } else { format!("{inlined} inlined copies") };
+        let parts = [
+            (functions > 0 || inlined + probes == 0).then(|| counted(functions, "function")),
+            (inlined > 0).then_some(copies),
+            (probes > 0).then(|| counted(probes, "USDT probe")),
+        ];
+        match parts.into_iter().flatten().collect::<Vec<_>>().as_slice() {
+            [first @ .., last] if !first.is_empty() => write!(f, "{} and {last}", first.join(", ")),
+            all => f.write_str(&all.concat()),
+        }
     }
 }
 
@@ -42,7 +61,9 @@ pub struct PlannedFunction {
     pub is_usdt: bool,
     /// No debug information says what it takes and returns.
     pub is_untyped: bool,
+    /// Out-of-line copies.
     pub copies: u64,
+    pub inlined: u64,
     pub entries: u64,
     /// Probes on `ret`s and tail jumps.
     pub exits: u64,
@@ -76,10 +97,16 @@ impl PlanReport {
         }
         let totals = format!(
             "{}, {}, {}; nothing was attached",
-            subjects(
-                self.functions.iter().filter(|function| !function.is_usdt).map(|function| function.copies).sum(),
-                self.functions.iter().filter(|function| function.is_usdt).count() as u64,
-            ),
+            Subjects {
+                functions: self
+                    .functions
+                    .iter()
+                    .filter(|function| !function.is_usdt)
+                    .map(|function| function.copies)
+                    .sum(),
+                inlined: self.functions.iter().map(|function| function.inlined).sum(),
+                probes: self.functions.iter().filter(|function| function.is_usdt).count() as u64,
+            },
             counted(self.sites, "site"),
             counted(self.capture_plans, "capture plan"),
         );
@@ -129,7 +156,13 @@ impl PlannedFunction {
         if self.is_usdt {
             return counted(self.entries, "site");
         }
-        let copies = if self.copies == 1 { "1 copy".to_owned() } else { format!("{} copies", self.copies) };
+        let copies = match (self.copies, self.inlined) {
+            (1, 0) => "1 copy".to_owned(),
+            (copies, 0) => format!("{copies} copies"),
+            (0, 1) => "1 inlined copy".to_owned(),
+            (0, inlined) => format!("{inlined} inlined copies"),
+            (copies, inlined) => format!("{} copies, {inlined} of them inlined", copies + inlined),
+        };
         let entries = if self.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", self.entries) };
         let exits = (self.exits > 0).then(|| counted(self.exits, "exit"));
         let trampolines = (self.trampolines > 0).then(|| counted(self.trampolines, "return trampoline"));
@@ -145,6 +178,7 @@ impl PlannedFunction {
             "poll": self.is_poll,
             "usdt": self.is_usdt,
             "copies": self.copies,
+            "inlined_copies": self.inlined,
             "entries": self.entries,
             "exits": self.exits,
             "trampolines": self.trampolines,
@@ -179,8 +213,29 @@ fn place(place: &Place) -> String {
     match place {
         Place::Register(register) => register.to_string(),
         Place::Memory(memory) => memory_text(memory),
+        Place::Address(term) => format!("*{}", term_text(term)),
+        Place::Value(term) => term_text(term),
         Place::Constant(value) => format!("always {value:#x}"),
         Place::Missing(missing) => missing.to_string(),
+    }
+}
+
+/// `(**(rsp+8)+16)`: a star for each word that is loaded.
+fn term_text(term: &Term) -> String {
+    match term {
+        Term::Constant(number) if *number as i64 >= -4096 && (*number as i64) < 4096 => format!("{}", *number as i64),
+        Term::Constant(number) => format!("{number:#x}"),
+        Term::Register(register) => register.to_string(),
+        Term::Load { address, .. } => format!("*{}", term_text(address)),
+        Term::Extend { term, size_bytes, signed } => {
+            format!("{}{}({})", if *signed { 'i' } else { 'u' }, 8 * u32::from(*size_bytes), term_text(term))
+        }
+        Term::Operation(operator, left, right) => match **right {
+            Term::Constant(number) if *operator == Operator::Plus => {
+                format!("({}{:+})", term_text(left), number as i64)
+            }
+            _ => format!("({}{}{})", term_text(left), operator.symbol(), term_text(right)),
+        },
     }
 }
 
@@ -288,8 +343,8 @@ mod tests {
         let json = report().json();
         let lines: Vec<&str> = json.lines().skip(1).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"entries":1,"exits":0,"trampolines":1,"args":null,"result":null}
-        {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"copies":1,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
+        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":1,"args":null,"result":null}
+        {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
         {"kind":"note","text":"left out: app::x: it begins inside an instruction"}
         "#);
     }

@@ -81,8 +81,10 @@ impl<W: Write> TextReport<W> {
     fn call(&mut self, call: &Call) -> Result<(), OutputError> {
         self.print_pending()?;
         let mut line = self.prefix(call.time_ns, &call.thread, call.depth);
-        if call.function.kind == DescriptionKind::Poll {
-            self.palette.paint(&mut line, Paint::Dim, "poll ");
+        match call.function.kind {
+            DescriptionKind::Poll => self.palette.paint(&mut line, Paint::Dim, "poll "),
+            DescriptionKind::Inlined => self.palette.paint(&mut line, Paint::Dim, "inlined "),
+            DescriptionKind::Function | DescriptionKind::Usdt => {}
         }
         self.palette.paint(&mut line, Paint::Strong, &printable(&call.function.name));
         match &call.untold {

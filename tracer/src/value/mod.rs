@@ -13,6 +13,7 @@ mod decode;
 pub(crate) mod fixture;
 mod limits;
 pub(crate) mod source;
+pub mod term;
 #[allow(clippy::module_inception)]
 mod value;
 pub(crate) mod view;

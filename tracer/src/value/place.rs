@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::term::Term;
+
 /// An x86-64 register by its DWARF number (System V ABI, figure 3.36): 0 rax, 1 rdx, 2 rcx, 3 rbx, 4 rsi, 5 rdi,
 /// 6 rbp, 7 rsp, 8–15 r8–r15, 16 the instruction pointer, 17–32 xmm0–xmm15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +70,10 @@ pub enum Place {
     /// The low bytes of a register.
     Register(Register),
     Memory(MemoryPlace),
+    /// In memory, at an address that takes more than a [`MemoryPlace`] to work out.
+    Address(Box<Term>),
+    /// Kept nowhere, but worked out: the low bytes of a number.
+    Value(Box<Term>),
     /// The value itself, little endian, zero-extended.
     Constant(u64),
     Missing(Missing),

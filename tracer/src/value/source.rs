@@ -16,6 +16,7 @@ impl<'l> Source<'l> {
         match location.pieces.as_slice() {
             [piece] => match &piece.place {
                 Place::Memory(place) => Ok(Self::Memory(address(place, memory)?)),
+                Place::Address(term) => Ok(Self::Memory(term.evaluate(memory)?)),
                 _ => Ok(Self::Pieces { location, offset: 0 }),
             },
             _ => Ok(Self::Pieces { location, offset: 0 }),
@@ -67,6 +68,9 @@ fn read_piece(place: &Place, memory: &dyn Memory, offset: u64, size_bytes: u64) 
         Place::Register(register) if !register.is_readable() => Err(Missing::VectorRegister),
         Place::Register(_) if end > 8 => Err(Missing::UnsupportedLocation),
         Place::Register(register) => Ok(slice_of(memory.register(*register)?, offset, end)),
+        Place::Value(_) if end > 8 => Err(Missing::UnsupportedLocation),
+        Place::Value(term) => Ok(slice_of(term.evaluate(memory)?, offset, end)),
+        Place::Address(term) => memory.read(term.evaluate(memory)?.wrapping_add(offset), size_bytes),
         Place::Constant(value) => {
             let value = u128::from(*value).to_le_bytes();
             Ok((offset..end).map(|i| value.get(i as usize).copied().unwrap_or(0)).collect())

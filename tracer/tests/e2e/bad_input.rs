@@ -156,8 +156,8 @@ fn functions_that_exist_only_inlined() {
     let program = build::registry(&["inlinable"]);
     let mut command = Command::new(program);
     let target = Target::spawn(command.args(["register-random-trees", "1", "100"]).stderr(Stdio::null()));
-    let outcome = tracer(&["trace", "-p", &target.p(), "audit_log::waste_electricity_and_pollute"]);
-    outcome.refused(1, &["inlined"]);
+    let wasted = "audit_log::waste_electricity_and_pollute";
+    tracer(&["trace", "-p", &target.p(), "--inlined", "off", wasted]).refused(1, &["inlined"]);
     let list = tracer(&["list", "-p", &target.p(), "audit_log::waste_electricity_and_pollute"]);
     assert!(list.output.iter().any(|line| line.contains("inlined only")), "{list:#?}");
 }

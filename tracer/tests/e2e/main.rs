@@ -6,6 +6,7 @@ mod harness;
 mod bad_input;
 mod detach;
 mod fallback;
+mod inlined;
 mod limit;
 mod loss;
 mod overhead;

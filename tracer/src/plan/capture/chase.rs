@@ -21,6 +21,10 @@ impl Compiler<'_> {
                 let address = self.assembler.place(place, false)?;
                 self.enter(ty, address, Depth::default())
             }
+            [Piece { place: Place::Address(term), .. }] => {
+                let address = self.assembler.term(term, false)?;
+                self.enter(ty, address, Depth::default())
+            }
             _ => self.chase(ty, pieces, Depth::default()),
         }
     }

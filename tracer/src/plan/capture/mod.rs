@@ -22,6 +22,7 @@ use super::capture_plan::CapturePlan;
 use crate::value::Limits;
 use crate::value::layout::{TypeId, Types};
 use crate::value::place::{Location, MemoryPlace, Place, Register};
+use crate::value::term::Term;
 use crate::value::view::{View, view};
 
 /// A compiled plan. Flags and the kept register are the caller's to set.
@@ -144,8 +145,24 @@ impl<'t> Compiler<'t> {
                         compiler.copy(address, size_bytes)
                     });
                 }
+                Place::Address(term) => {
+                    let size_bytes = if is_whole { size_bytes } else { piece.size_bytes };
+                    self.term(term, &[(term, size_bytes)]);
+                }
+                Place::Value(term) => self.term(term, &term.loads()),
                 Place::Constant(_) | Place::Missing(_) => {}
             }
+        }
+    }
+
+    /// The registers of a term, and the bytes at these addresses.
+    fn term(&mut self, term: &Term, copied: &[(&Term, u64)]) {
+        term.registers().into_iter().for_each(|register| self.carry(register));
+        for (address, size_bytes) in copied {
+            self.attempt(|compiler| {
+                let address = compiler.assembler.term(address, true)?;
+                compiler.copy(address, *size_bytes)
+            });
         }
     }
 

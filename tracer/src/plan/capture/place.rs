@@ -46,6 +46,16 @@ impl Compiler<'_> {
                 let address = self.assembler.place(place, false)?.at(offset);
                 self.assembler.load_memory(address, size_bytes).map(|()| 0)
             }
+            Place::Address(term) => {
+                let address = self.assembler.term(term, false)?.at(offset);
+                self.assembler.load_memory(address, size_bytes).map(|()| 0)
+            }
+            // A word that is worked out: all of it, as no part of the accumulator can be taken.
+            Place::Value(term) if offset == 0 && size_bytes == 8 && term.is_addressable() => {
+                let address = self.assembler.term(term, false)?;
+                let displacement = self.assembler.load_base(address)?;
+                self.assembler.add(displacement).map(|()| 0)
+            }
             Place::Constant(value) if offset < 8 && size_bytes <= 8 => {
                 let kept = u64::MAX >> (64 - 8 * size_bytes.max(1));
                 self.assembler.emit(OpCode::LoadConstant, |op| op.a = value >> (8 * offset) & kept)?;

@@ -98,5 +98,7 @@ pub struct InlinedCopy {
     pub id: DieId,
     /// The copy's code, in the order of DWARF.
     pub ranges: Vec<LinkRange>,
+    /// Which of the states at the first range's start the copy begins in (GCC numbers them).
+    pub entry_view: u64,
     pub called_at: Option<SourceLine>,
 }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
+use super::lines::shown_path;
 use super::name::{self, Named};
-use super::scan::FunctionEntry;
+use super::scan::{FunctionEntry, InlinedEntry};
 use super::unit::{Die, Position, View, link_range};
 use super::{DebugInfo, DieId, Function, FunctionKind, InlinedCopy, SourceLine};
 use crate::target::address::{LinkAddress, LinkRange};
@@ -39,6 +40,32 @@ impl DebugInfo<'_> {
     pub fn functions_at(&self, addresses: &[LinkAddress]) -> Vec<Option<Function>> {
         let view = View::new(self);
         addresses.par_iter().map(|&address| function_at(&view, address)).collect()
+    }
+
+    /// The functions whose [`name`](Function::name) passes `filter`, each with its inlined copies all over the object;
+    /// a function that several units know comes once for each.
+    pub fn inlined(&self, filter: impl Fn(&str) -> bool + Sync) -> Vec<(Function, Vec<InlinedCopy>)> {
+        let view = View::new(self);
+        view.scan_all();
+        let mut found: HashMap<Position, (Function, Vec<InlinedCopy>)> = HashMap::new();
+        for Candidate { function, origin } in candidates(&view, &filter) {
+            found.entry(origin).or_insert((function, Vec::new()));
+        }
+        let in_unit = |unit: usize| {
+            let scan = view.scan(unit);
+            let copy = |entry: &InlinedEntry| {
+                let origin = name::resolve(&view, unit, entry.origin).filter(|origin| found.contains_key(origin))?;
+                Some((origin, inlined_copy(&view, Position { unit, offset: entry.offset as usize })?))
+            };
+            scan.inlined.iter().filter_map(copy).collect::<Vec<_>>()
+        };
+        let copies: Vec<_> = (0..self.units.len()).into_par_iter().flat_map_iter(in_unit).collect();
+        for (origin, copy) in copies {
+            if let Some((_, copies)) = found.get_mut(&origin) {
+                copies.push(copy);
+            }
+        }
+        found.into_values().filter(|(_, copies)| !copies.is_empty()).collect()
     }
 
     /// The inlined copies of a function, all over the object.
@@ -109,7 +136,7 @@ fn candidate(view: &View<'_>, unit: usize, entry: &FunctionEntry, named: Named<'
 }
 
 /// The function's code, the range with its entry first; without what the linker dropped.
-fn code_ranges(view: &View<'_>, at: Position) -> Vec<LinkRange> {
+pub(super) fn code_ranges(view: &View<'_>, at: Position) -> Vec<LinkRange> {
     /// More parts than any compiler splits a function into.
     const RANGES_MAX: usize = 1024;
     let (Some(unit), Some(die)) = (view.unit(at.unit), view.entry(at)) else { return Vec::new() };
@@ -165,22 +192,7 @@ pub(super) fn source_line(
         other => other.udata_value()?,
     };
     let header = view.unit(unit)?.line_program.as_ref()?.header();
-    let entry = header.file(index)?;
-    let text = |value| view.string(unit, value);
-    let mut path = String::new();
-    // Directory 0 is where the compiler ran: file names in it are kept as they were given.
-    if entry.directory_index() != 0
-        && let Some(directory) = entry.directory(header).and_then(text)
-    {
-        path.push_str(&directory);
-        path.push('/');
-    }
-    let name = text(entry.path_name())?;
-    if name.starts_with('/') {
-        path.clear();
-    }
-    path.push_str(&name);
-    Some(SourceLine { file: path, line })
+    Some(SourceLine { file: shown_path(view, unit, header, index)?, line })
 }
 
 fn count_inlined(view: &View<'_>, candidates: &[Candidate]) -> HashMap<Position, u32> {
@@ -258,7 +270,7 @@ fn order(function: &Function) -> (bool, Option<LinkAddress>, &str, DieId) {
     (function.entry.is_none(), function.entry, &function.name, function.id)
 }
 
-fn function_at(view: &View<'_>, address: LinkAddress) -> Option<Function> {
+pub(super) fn function_at(view: &View<'_>, address: LinkAddress) -> Option<Function> {
     view.units_at(address).into_iter().find_map(|unit| {
         let scan = view.scan(unit);
         let holds = |entry: &&FunctionEntry| {
@@ -278,5 +290,6 @@ fn inlined_copy(view: &View<'_>, at: Position) -> Option<InlinedCopy> {
     }
     let die = view.entry(at)?;
     let called_at = source_line(view, at.unit, &die, gimli::DW_AT_call_file, gimli::DW_AT_call_line);
-    Some(InlinedCopy { id: view.id(at), ranges, called_at })
+    let entry_view = die.attr_value(gimli::DW_AT_GNU_entry_view).and_then(|view| view.udata_value()).unwrap_or(0);
+    Some(InlinedCopy { id: view.id(at), ranges, entry_view, called_at })
 }

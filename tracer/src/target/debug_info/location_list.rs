@@ -1,5 +1,5 @@
-//! Which entry of a location list holds at a function's first instruction: by its address, and by its view where
-//! several states share that address. Does not know what an entry says.
+//! Which entry of a location list holds at an instruction: by its address, and by its view where several states share
+//! that address. Does not know what an entry says.
 
 use gimli::{Expression, Range, RawLocListEntry, Reader as _};
 
@@ -17,12 +17,19 @@ pub(super) enum Found<'a> {
     Damaged,
 }
 
-/// The entry of the list `value`, an attribute of `die`, that holds before the instruction at `entry` has run, and
-/// before any statement that the compiler has put at the same address.
+/// The entry of the list `value`, an attribute of `die`, that holds before the instruction at `address` has run: in the
+/// state number `state` of those that share the address, the first being 0; without a number, in the last.
 ///
 /// GCC numbers the states at one address ("views") and gives each its own entry, an empty range for all but the
 /// last. Without regard to them a parameter reads as what the function's first statements make of it.
-pub(super) fn find<'a>(view: &View<'a>, unit: usize, die: &Die<'a>, value: Attribute<'a>, entry: u64) -> Found<'a> {
+pub(super) fn find<'a>(
+    view: &View<'a>,
+    unit: usize,
+    die: &Die<'a>,
+    value: Attribute<'a>,
+    address: u64,
+    state: Option<u64>,
+) -> Found<'a> {
     let Some(parsed) = view.unit(unit) else { return Found::Damaged };
     let Ok(Some(mut list)) = view.dwarf.attr_locations(parsed, value) else { return Found::Damaged };
     let mut views = views(view, die, matches!(parsed.encoding().version, 5..));
@@ -38,16 +45,20 @@ pub(super) fn find<'a>(view: &View<'a>, unit: usize, die: &Die<'a>, value: Attri
             RawLocListEntry::BaseAddressx { addr } => Some(view.dwarf.address(parsed, addr)),
             _ => None,
         };
-        let first_view = if changes_base.is_none() { views.next_pair() } else { None };
-        match (changes_base, empty_at(&raw, base, entry)) {
+        let states = if changes_base.is_none() { views.next_pair() } else { None };
+        match (changes_base, empty_at(&raw, base, address)) {
             (Some(Ok(addr)), _) => base = addr,
             (Some(Err(_)), _) => return Found::Damaged,
-            (None, Some(data)) if first_view == Some(0) => return Found::Expression(data),
+            (None, Some(data))
+                if states.zip(state).is_some_and(|((first, end), state)| first <= state && state < end) =>
+            {
+                return Found::Expression(data);
+            }
             (None, _) => {}
         }
         // A base address too: the list keeps it for the entries that follow.
         match list.convert_raw(raw) {
-            Ok(Some(item)) if holds(item.range, entry, first_view) => return Found::Expression(item.data),
+            Ok(Some(item)) if holds(item.range, address, states.zip(state)) => return Found::Expression(item.data),
             Ok(_) => {}
             Err(_) => return Found::Damaged,
         }
@@ -55,10 +66,12 @@ pub(super) fn find<'a>(view: &View<'a>, unit: usize, die: &Die<'a>, value: Attri
     Found::Damaged
 }
 
-/// Whether the range holds `entry`; not if it begins there in a later view.
-fn holds(range: Range, entry: u64, first_view: Option<u64>) -> bool {
-    let is_later = range.begin == entry && first_view.is_some_and(|view| view > 0);
-    range.begin <= entry && entry < range.end && !is_later
+/// Whether the range holds the address; where both its states and the one asked for are known, that one.
+fn holds(range: Range, address: u64, states: Option<((u64, u64), u64)>) -> bool {
+    match states {
+        Some(((first, end), state)) => (range.begin, first) <= (address, state) && (address, state) < (range.end, end),
+        None => range.begin <= address && address < range.end,
+    }
 }
 
 /// The expression of an entry whose range is empty and lies at `address`.
@@ -95,11 +108,9 @@ fn views<'a>(view: &View<'a>, die: &Die<'a>, is_version_5: bool) -> Views<'a> {
 }
 
 impl Views<'_> {
-    /// The view in which the next entry's range begins; `None` if the compiler does not number them.
-    fn next_pair(&mut self) -> Option<u64> {
+    /// The views in which the next entry's range begins and ends; `None` if the compiler does not number them.
+    fn next_pair(&mut self) -> Option<(u64, u64)> {
         let bytes = self.0.as_mut()?;
-        let first = bytes.read_uleb128().ok()?;
-        bytes.read_uleb128().ok()?;
-        Some(first)
+        Some((bytes.read_uleb128().ok()?, bytes.read_uleb128().ok()?))
     }
 }

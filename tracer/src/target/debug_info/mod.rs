@@ -2,15 +2,19 @@
 //! Reads sections that it is given, never a process, and knows nothing of symbols or calling conventions.
 
 mod error;
+mod expression;
 mod function;
 mod index;
 mod interface;
+mod lines;
 mod location;
 mod location_list;
 mod name;
 mod passing;
 mod scan;
+mod scope;
 mod signature;
+mod standpoint;
 mod type_name;
 mod unit;
 
@@ -29,7 +33,10 @@ use gimli::DwarfSections;
 pub use error::DebugInfoError;
 pub use function::{DieId, Function, FunctionKind, InlinedCopy, Language, SourceLine};
 pub use interface::Interface;
+pub use lines::{SourceFile, SourceRow};
+pub use scope::{Activation, Activations, Local, Variables, Wanted};
 pub use signature::{EntryLocation, Parameter, Poll, Signature};
+pub use standpoint::Standpoint;
 pub use type_loader::LoadedTypes;
 
 use unit::{UnitEntry, UnitRanges, View};

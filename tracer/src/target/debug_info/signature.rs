@@ -1,7 +1,8 @@
 //! What a function takes and gives: names, types, and the raw facts of DWARF about where arguments are at entry.
 //! Derives nothing from the calling convention.
 
-use super::location::{self, Frame};
+use super::location;
+use super::standpoint::Frame;
 use super::type_loader::{LoadedTypes, TypeLoader};
 use super::unit::{Attribute, Die, Position, View};
 use super::{DebugInfo, DebugInfoError, Function, FunctionKind, Language};
@@ -96,8 +97,9 @@ impl View<'_> {
             Some(level) if level > 0 => children(chain.get(level))?,
             _ => Children::default(),
         };
-        let frame = chain.first().map_or(Frame::Register, |(at, die)| Frame::of(view, at.unit, die));
-        let places = Places { view, frame, entry: function.entry };
+        let entry = function.entry.zip(chain.first());
+        let entry = entry.map(|(LinkAddress(entry), (at, die))| (entry, Frame::at_entry(view, at.unit, die, entry)));
+        let places = Places { view, entry };
         let mut loader = TypeLoader::new(view, loaded);
         let parameters = places.parameters(&concrete, &listed, &mut loader);
         let return_type = attribute(&chain, gimli::DW_AT_type)
@@ -173,8 +175,8 @@ pub(super) fn children<'a>(view: &View<'a>, at: Position) -> gimli::Result<Child
 /// What is needed to say where the parameters of one function are.
 struct Places<'v, 'a> {
     view: &'v View<'a>,
-    frame: Frame,
-    entry: Option<LinkAddress>,
+    /// The first instruction, and what may be referred to there.
+    entry: Option<(u64, Frame<'v>)>,
 }
 
 impl<'a> Places<'_, 'a> {
@@ -216,9 +218,9 @@ impl<'a> Places<'_, 'a> {
             Some(at) => loader.load_by_value(at),
             None => loader.unknown(),
         };
-        let location_at_entry = match (self.entry, chain.first()) {
-            (Some(LinkAddress(entry)), Some((at, die))) => {
-                location::at_entry(self.view, at.unit, die, self.frame, entry, loader.size_bytes(ty))
+        let location_at_entry = match (&self.entry, chain.first()) {
+            (Some((entry, frame)), Some((at, die))) => {
+                location::at_entry(self.view, at.unit, die, frame, *entry, loader.size_bytes(ty))
             }
             _ => EntryLocation::None,
         };

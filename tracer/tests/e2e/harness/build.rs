@@ -35,6 +35,11 @@ pub fn rust_dev(name: &str) -> PathBuf {
     compile(&rustc(), &format!("{name}.rs"), &format!("{name}-rs-dev"), &["--edition=2024", "-g"])
 }
 
+/// A Rust program with other flags, under a name of its own.
+pub fn rust_with(name: &str, variant: &str, flags: &[&str]) -> PathBuf {
+    compile(&rustc(), &format!("{name}.rs"), &format!("{name}-rs-{variant}"), &[&["--edition=2024"], flags].concat())
+}
+
 fn rustc() -> String {
     std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned())
 }
