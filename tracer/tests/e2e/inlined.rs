@@ -8,46 +8,37 @@ use crate::harness::session::{Session, tracer};
 use crate::harness::target::{Target, signal};
 use crate::harness::{build, eventually, turn};
 
-/// `name argument=value argument=value …`, as the fixtures print their calls.
-type Call = (String, Vec<(String, String)>);
-
-fn call(line: &str, separator: &str) -> Call {
-    let (name, arguments) = line.split_once(' ').unwrap();
-    let argument = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    (name.to_owned(), arguments.split(separator).filter_map(argument).collect())
-}
-
-/// What the tracer saw of the functions, and what the program printed.
-fn both(program: PathBuf, functions: &[&str]) -> (Vec<Call>, Vec<Call>) {
+/// What the tracer saw of the functions, and what the program printed: `name`, then `argument=value` each after a tab.
+fn both(program: PathBuf, functions: &[&str]) -> (Vec<String>, Vec<String>) {
     let mut target = Target::start(program);
     let pid = target.p();
     let mut session = Session::start(&[&["trace", "-n", "0", "--max-overhead", "100", "-p", &pid], functions].concat());
     session.armed();
     target.send("go");
-    let printed = std::iter::from_fn(|| target.lines.next().filter(|line| line != "end"));
-    let printed = printed.map(|line| call(&line, " ")).collect();
+    let printed = std::iter::from_fn(|| target.lines.next().filter(|line| line != "end")).collect();
     let mut traced = session.interrupt().output;
     traced.pop();
     let thread = format!(" {pid}  inlined ");
     let seen = |line: &String| {
         let start = line.find(&thread).unwrap_or_else(|| panic!("{line} is no inlined call")) + thread.len();
-        let (name, arguments) = line[start..].split_once('(').unwrap();
-        let name = name.rsplit("::").next().unwrap();
-        call(&format!("{name} {}", arguments.strip_suffix(')').unwrap()), ", ")
+        line[start..].trim_start_matches("inlined::").to_owned()
     };
     (traced.iter().map(seen).collect(), printed)
 }
 
 /// The same calls in the same order; every argument that is located is the one printed. Returns how many are.
-fn compare(traced: &[Call], printed: &[Call]) -> usize {
-    let names = |calls: &[Call]| calls.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(traced), names(printed), "{traced:#?}");
+fn compare(traced: &[String], printed: &[String]) -> usize {
+    assert_eq!(traced.len(), printed.len(), "{traced:#?}");
     let mut located = 0;
-    for ((name, traced), (_, printed)) in traced.iter().zip(printed) {
-        for (argument, value) in traced.iter().filter(|(_, value)| !value.starts_with('<')) {
-            let own = printed.iter().find(|(own, _)| own == argument);
-            assert_eq!(own.map(|(_, value)| value), Some(value), "{name}: {argument}");
-            located += 1;
+    for (traced, printed) in traced.iter().zip(printed) {
+        let mut parts = printed.split('\t');
+        let arguments = traced.strip_prefix(parts.next().unwrap()).unwrap_or_else(|| panic!("{traced} for {printed}"));
+        for argument in parts {
+            let name = argument.split_once('=').unwrap().0;
+            let has = |text: &str| ["(", ", "].iter().any(|before| arguments.contains(&format!("{before}{text}")));
+            located += usize::from(has(argument));
+            let is_unknown = has(&format!("{name}=<")) || !has(&format!("{name}="));
+            assert!(has(argument) || is_unknown, "{traced} for {printed}");
         }
     }
     located

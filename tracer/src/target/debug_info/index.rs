@@ -43,29 +43,30 @@ impl DebugInfo<'_> {
     }
 
     /// The functions whose [`name`](Function::name) passes `filter`, each with its inlined copies all over the object;
-    /// a function that several units know comes once for each.
+    /// a function that several units know comes once for each. Names only what was inlined.
     pub fn inlined(&self, filter: impl Fn(&str) -> bool + Sync) -> Vec<(Function, Vec<InlinedCopy>)> {
         let view = View::new(self);
         view.scan_all();
-        let mut found: HashMap<Position, (Function, Vec<InlinedCopy>)> = HashMap::new();
-        for Candidate { function, origin } in candidates(&view, &filter) {
-            found.entry(origin).or_insert((function, Vec::new()));
-        }
         let in_unit = |unit: usize| {
-            let scan = view.scan(unit);
-            let copy = |entry: &InlinedEntry| {
-                let origin = name::resolve(&view, unit, entry.origin).filter(|origin| found.contains_key(origin))?;
-                Some((origin, inlined_copy(&view, Position { unit, offset: entry.offset as usize })?))
+            let origin = |entry: &InlinedEntry| {
+                let at = Position { unit, offset: entry.offset as usize };
+                Some((name::resolve(&view, unit, entry.origin)?, at))
             };
-            scan.inlined.iter().filter_map(copy).collect::<Vec<_>>()
+            view.scan(unit).inlined.iter().filter_map(origin).collect::<Vec<_>>()
         };
-        let copies: Vec<_> = (0..self.units.len()).into_par_iter().flat_map_iter(in_unit).collect();
-        for (origin, copy) in copies {
-            if let Some((_, copies)) = found.get_mut(&origin) {
-                copies.push(copy);
-            }
+        let entries: Vec<_> = (0..self.units.len()).into_par_iter().flat_map_iter(in_unit).collect();
+        let mut copies: HashMap<Position, Vec<Position>> = HashMap::new();
+        for (origin, at) in entries {
+            copies.entry(origin).or_default().push(at);
         }
-        found.into_values().filter(|(_, copies)| !copies.is_empty()).collect()
+        let described = |(origin, copies): (Position, Vec<Position>)| {
+            let entry = *view.scan(origin.unit).function(origin.offset)?;
+            let named = name::function(&view, origin.unit, &entry).filter(|named| filter(&named.name))?;
+            let function = candidate(&view, origin.unit, &entry, named)?.function;
+            let copies: Vec<_> = copies.into_iter().filter_map(|at| inlined_copy(&view, at)).collect();
+            (!copies.is_empty()).then_some((function, copies))
+        };
+        copies.into_par_iter().filter_map(described).collect()
     }
 
     /// The inlined copies of a function, all over the object.
