@@ -59,6 +59,25 @@ fn send(control: &Control, header: *mut Header, body: u64) {
     }
 }
 
+/// Sends the scratch's header and the `cursor` bytes behind it as a part of what another record completes and wakes
+/// the reader for. Returns whether there was room.
+#[inline(always)]
+pub fn part(control: &Control, scratch: *mut Scratch) -> bool {
+    // SAFETY: as in `record`.
+    let failed = unsafe {
+        let mut body = ptr::read_volatile(&(*scratch).cursor);
+        if body > RECORD_BYTES_MAX as u64 {
+            body = 0;
+        }
+        let size = size_of::<Header>() as u64 + body;
+        bpf_ringbuf_output(ring(), (&raw mut (*scratch).header).cast(), size, BPF_RB_NO_WAKEUP)
+    };
+    if failed != 0 {
+        budget::add(&control.lost_records, 1);
+    }
+    failed == 0
+}
+
 /// Sends bytes without waking the reader.
 #[inline(always)]
 pub fn bytes(data: *mut c_void, size: usize) {
@@ -73,7 +92,7 @@ pub fn limit(control: &Control, reason: Tripped, time_ns: u64) {
         kind: Kind::Limit as u8,
         outcome: reason as u8,
         register_count: 0,
-        _reserved: 0,
+        flags: 0,
         depth: 0,
         cookie: 0,
         time_ns,
@@ -127,7 +146,7 @@ pub fn header(thread: *mut Thread, kind: Kind, cookie: u64, time_ns: u64, pid_tg
         (*header).kind = kind as u8;
         (*header).outcome = 0;
         (*header).register_count = 0;
-        (*header)._reserved = 0;
+        (*header).flags = 0;
         (*header).depth = 0;
         (*header).cookie = cookie;
         (*header).time_ns = time_ns;

@@ -20,6 +20,8 @@ mod programs;
 mod registers;
 #[cfg(target_arch = "bpf")]
 mod scope;
+#[cfg(target_arch = "bpf")]
+mod stack;
 
 #[cfg(target_arch = "bpf")]
 #[unsafe(link_section = "license")]

@@ -20,6 +20,11 @@ const MMAPABLE: usize = 1 << 10;
 #[unsafe(no_mangle)]
 pub static HAS_FIND_VMA: Global<u8> = Global::new(1);
 
+/// Bytes of stack that a probe with [`PLAN_STACK`](tracer_ebpf::abi::plan::PLAN_STACK) sends: set at load, so that the
+/// verifier drops the code of a session that wants none.
+#[unsafe(no_mangle)]
+pub static STACK_BYTES: Global<u32> = Global::new(0);
+
 /// One control block per [`Scope`](tracer_ebpf::abi::cookie::Scope).
 #[btf_map]
 pub static CONTROL: Array<Control, 2, MMAPABLE> = Array::new();

@@ -6,4 +6,5 @@ pub mod cookie;
 pub mod mailbox;
 pub mod plan;
 pub mod record;
+pub mod stack;
 pub mod thread;

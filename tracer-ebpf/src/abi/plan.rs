@@ -40,6 +40,8 @@ pub const PLAN_MAY_TAIL_CALL: u8 = 2;
 pub const PLAN_EXITS_INCOMPLETE: u8 = 4;
 /// At exit: the site is a jump to another function, which will return in this one's place.
 pub const PLAN_TAIL_JUMP: u8 = 8;
+/// At entry: the record is preceded by a picture of the stack (see [`stack`](super::stack)).
+pub const PLAN_STACK: u8 = 64;
 
 /// What one kind of probe does when it fires.
 #[repr(C)]

@@ -14,6 +14,9 @@ pub const RECORD_FULL_AT: usize = 6144;
 /// found the record full.
 pub const RECORD_BYTES_MAX: usize = RECORD_FULL_AT + 2 * size_of::<ChunkHeader>() + CHUNK_BYTES_MAX;
 
+/// Entry and event: a picture of the stack was sent before this record, with the same call number.
+pub const RECORD_STACK: u8 = 1;
+
 /// Starts every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,8 @@ pub struct Header {
     pub outcome: u8,
     /// Number of register values that follow.
     pub register_count: u8,
-    pub _reserved: u8,
+    /// `RECORD_*` bits.
+    pub flags: u8,
     /// Frames of the same stack below this call: 0 at a root.
     pub depth: u32,
     /// The attach cookie; in exit records of unwound calls that of the entry.
@@ -35,7 +39,7 @@ pub struct Header {
     pub pid_tgid: u64,
     /// Number of the call, counted from 1 over the whole session.
     pub call_id: u64,
-    /// Entry and event: the number of the enclosing call, 0 at a root. Exit: the time of the entry.
+    /// Entry and event: the number of the enclosing call, 0 at a root. Exit: the time of the entry. Stack: see there.
     pub context: u64,
 }
 
@@ -53,6 +57,10 @@ pub enum Kind {
     Thread = 4,
     /// A limit was reached; `outcome` is the [`Tripped`](super::control::Tripped) reason.
     Limit = 5,
+    /// A part of the stack at a hit, see [`stack`](super::stack). `depth` counts the parts of one picture from 0,
+    /// `outcome` is 1 in the last one, `context` is the end of the mapping that the stack lies in. The first part
+    /// starts with all registers, by DWARF number; one chunk follows.
+    Stack = 6,
 }
 
 /// How a call ended.

@@ -37,7 +37,7 @@ pub fn handwritten(context: ProbeContext) -> u32 {
                 kind: Kind::Event as u8,
                 outcome: 0,
                 register_count: 2,
-                _reserved: 0,
+                flags: 0,
                 depth: 0,
                 cookie: bpf_get_attach_cookie(context.as_ptr()),
                 time_ns: now_ns(),

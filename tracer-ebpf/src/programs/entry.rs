@@ -4,11 +4,11 @@ use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use tracer_ebpf::abi::plan::{KEEP_NOTHING, PLAN_FRAME};
-use tracer_ebpf::abi::record::Kind;
+use tracer_ebpf::abi::record::{Kind, RECORD_STACK};
 use tracer_ebpf::abi::thread::{Stack, Thread};
 
 use super::{Hit, now_ns};
-use crate::{budget, emit, frames, interpret, maps, registers};
+use crate::{budget, emit, frames, interpret, maps, registers, stack};
 
 #[uprobe]
 pub fn entry(context: ProbeContext) -> u32 {
@@ -61,9 +61,13 @@ fn enclosing(thread: *mut Thread, stack: *mut Stack) -> (u64, u32) {
 fn event(hit: &Hit, thread: *mut Thread, stack: *mut Stack, time_ns: u64) {
     let Some(call_id) = budget::admit(hit.control, time_ns) else { return };
     let (parent, depth) = enclosing(thread, stack);
+    let has_stack = stack::send(hit, thread, stack, time_ns, call_id);
     emit::header(thread, Kind::Event, hit.cookie.0, time_ns, hit.pid_tgid);
     // SAFETY: `thread` was checked for null.
     unsafe {
+        if has_stack {
+            (*thread).header.flags = RECORD_STACK;
+        }
         (*thread).header.call_id = call_id;
         (*thread).header.context = parent;
         (*thread).header.depth = depth;
@@ -85,6 +89,7 @@ fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stac
     budget::add(&control.frames_opened, 1);
     let (parent, depth) = enclosing(thread, stack);
     let frame = frames::push(thread, stack);
+    let has_stack = stack::send(hit, thread, stack, time_ns, call_id);
     // SAFETY: `thread` was checked for null, `push` returns one of its frames.
     unsafe {
         (*frame).stack_pointer = stack_pointer;
@@ -96,6 +101,9 @@ fn call(context: &ProbeContext, hit: &Hit, thread: *mut Thread, stack: *mut Stac
         (*frame).result_pointer =
             if hit.plan.kept_register == KEEP_NOTHING { 0 } else { registers::read(thread, hit.plan.kept_register) };
         emit::header(thread, Kind::Entry, hit.cookie.0, time_ns, hit.pid_tgid);
+        if has_stack {
+            (*thread).header.flags = RECORD_STACK;
+        }
         (*thread).header.call_id = call_id;
         (*thread).header.context = parent;
         (*thread).header.depth = depth;

@@ -17,12 +17,12 @@ use crate::maps::{CONTROL, PLANS};
 use crate::{budget, scope};
 
 /// What every program needs of a hit, or `None` if it is none of the session's business.
-struct Hit {
+pub struct Hit {
     context: *const pt_regs,
-    cookie: Cookie,
-    control: &'static Control,
-    plan: &'static Plan,
-    pid_tgid: u64,
+    pub cookie: Cookie,
+    pub control: &'static Control,
+    pub plan: &'static Plan,
+    pub pid_tgid: u64,
 }
 
 impl Hit {

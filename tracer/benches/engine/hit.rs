@@ -129,6 +129,7 @@ impl Bench {
             ring_bytes: RING_BYTES,
             diagnostics: false,
             find_vma: true,
+            stack_bytes: 0,
         };
         let (loaded, records) = Loaded::new(&request)?;
         let control =

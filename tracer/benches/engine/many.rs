@@ -66,6 +66,7 @@ fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
         ring_bytes: 1 << 20,
         diagnostics: false,
         find_vma: true,
+        stack_bytes: 0,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     // Loads the programs.

@@ -102,6 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         rate_max: 0,
         duration: None,
         ring_bytes: RING_BYTES,
+        stack_bytes: 0,
         diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

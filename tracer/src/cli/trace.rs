@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::backtrace::{self, BacktraceOptions};
 use super::dry_run;
 use super::exit::{DONE, Failure};
 use super::inlined;
@@ -33,6 +34,7 @@ use crate::report::units::counted;
 use crate::report::width::ValueWidth;
 use crate::target::files::Files;
 use crate::target::process::Process;
+use crate::target::unwind::Unwinder;
 use crate::value;
 
 /// Room for records that wait to be read.
@@ -80,6 +82,8 @@ pub struct Arguments {
     /// there, but not their ends
     #[arg(long, value_enum, default_value_t = InlinedOption::Auto, value_name = "WHICH")]
     inlined: InlinedOption,
+    #[command(flatten)]
+    backtrace: BacktraceOptions,
     /// Trace closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
@@ -156,7 +160,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             patches_nops: features.patches_nops,
         },
     };
-    let planned = request::plan(&images, &trace)
+    let mut planned = request::plan(&images, &trace)
         .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
     if arguments.dry_run {
         return dry_run(&planned, &arguments.output);
@@ -165,6 +169,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         say(note);
     }
     let mode = attach_mode(arguments.safety.attach, &features)?;
+    let stack_bytes = arguments.backtrace.plan(&mut planned.attach);
+    let unwinder = arguments.backtrace.unwinder(&process, &files);
     let request = SessionRequest {
         mode,
         process_id: link_filter(&process, mode, &features),
@@ -173,13 +179,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         rate_max: arguments.rate.unwrap_or(0),
         duration: arguments.duration.0,
         ring_bytes: RING_BYTES,
+        stack_bytes,
         diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
-    runtime.block_on(trace_process(arguments, &process, &probes, planned, &request, limits))
+    runtime.block_on(trace_process(arguments, &process, &probes, planned, &request, limits, unwinder))
 }
 
 fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
@@ -198,6 +205,7 @@ async fn trace_process(
     planned: Planned,
     request: &SessionRequest,
     limits: value::Limits,
+    unwinder: Option<Unwinder<'_>>,
 ) -> Result<u8, Failure> {
     let clock = session::clock();
     let mut interrupt = Interrupt::new()?;
@@ -207,7 +215,8 @@ async fn trace_process(
         TraceReport::Json(JsonReport::new(output, clock))
     } else {
         let width = ValueWidth((arguments.value_width > 0).then_some(arguments.value_width));
-        TraceReport::Text(TextReport::new(output, arguments.output.palette(), width, clock))
+        let text = TextReport::new(output, arguments.output.palette(), width, clock);
+        TraceReport::Text(text.with_backtraces(arguments.backtrace.detail()))
     };
     let Some(mut session) = session::arm(&planned.attach, request, process)? else {
         let summary = Summary::exited_early();
@@ -224,7 +233,7 @@ async fn trace_process(
     if arguments.inlined == InlinedOption::Off {
         inlined::tell_later(process.pid(), probes, arguments.closures);
     }
-    let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report };
+    let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report, unwinder };
     let session_limits = Limits {
         calls_max: arguments.limit,
         rate_max: arguments.rate.unwrap_or(0),
@@ -232,8 +241,11 @@ async fn trace_process(
         max_overhead: arguments.safety.max_overhead(),
     };
     let reason = session::run(&mut session, process, &session_limits, &mut interrupt, &mut sink).await?;
-    let TraceSink { mut stream, mut report } = sink;
-    stream.finish(monotonic_ns(), |event| report.event(&event))?;
+    let TraceSink { mut stream, mut report, mut unwinder } = sink;
+    stream.finish(monotonic_ns(), |mut event| {
+        backtrace::unwind(&mut event, unwinder.as_mut());
+        report.event(&event)
+    })?;
     let summary = Summary {
         reason,
         calls: stream.calls(),
@@ -271,18 +283,22 @@ fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &
     )
 }
 
-struct TraceSink<W> {
+struct TraceSink<'data, W> {
     stream: Stream,
     report: TraceReport<W>,
+    unwinder: Option<Unwinder<'data>>,
 }
 
-impl<W: std::io::Write> Sink for TraceSink<W> {
+impl<W: std::io::Write> Sink for TraceSink<'_, W> {
     fn record(&mut self, bytes: &[u8]) {
         self.stream.push(bytes);
     }
 
     fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure> {
-        self.stream.drain(now_ns, |event| self.report.event(&event))?;
+        self.stream.drain(now_ns, |mut event| {
+            backtrace::unwind(&mut event, self.unwinder.as_mut());
+            self.report.event(&event)
+        })?;
         if idle {
             if let Some(lost) = self.stream.news_of_losses(&session::losses(session), now_ns) {
                 self.report.event(&lost)?;

@@ -42,6 +42,7 @@ impl Decoder {
             What::Entry { parent } => self.call(record, parent, true),
             What::Event { parent } => self.call(record, parent, false),
             What::Exit { outcome, entry_time_ns } => self.end(record, outcome, entry_time_ns),
+            What::Stack { .. } => Err(Malformed::Stack),
         }
     }
 
@@ -55,10 +56,11 @@ impl Decoder {
         let (arguments, untold) = self.arguments(&function, &image);
         Ok(match function.kind {
             DescriptionKind::Usdt => {
-                Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments })
+                Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments, stack: None })
             }
             DescriptionKind::Function | DescriptionKind::Poll | DescriptionKind::Inlined => {
-                Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, untold, returns })
+                let stack = None;
+                Event::Call(Call { id, parent, time_ns, thread, depth, function, arguments, untold, returns, stack })
             }
         })
     }

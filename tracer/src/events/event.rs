@@ -8,6 +8,7 @@ use tracer_ebpf::abi::control::Tripped;
 use super::description::Description;
 use super::loss::Losses;
 use crate::value::Value;
+use crate::value::backtrace::Stack;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -60,6 +61,8 @@ pub struct Call {
     pub untold: Option<Untold>,
     /// Whether a [`Return`] with the same id will follow.
     pub returns: bool,
+    /// The stack that it was made on, if the session asks for stacks.
+    pub stack: Option<Stack>,
 }
 
 /// Why the arguments of a call are not told.
@@ -125,4 +128,17 @@ pub struct Usdt {
     pub depth: u32,
     pub probe: Arc<Description>,
     pub arguments: Vec<Argument>,
+    /// As in [`Call::stack`].
+    pub stack: Option<Stack>,
+}
+
+impl Event {
+    /// Where the stack of this event goes, or is; `None` if it has none.
+    pub fn stack_mut(&mut self) -> Option<&mut Option<Stack>> {
+        match self {
+            Self::Call(call) => Some(&mut call.stack),
+            Self::Usdt(usdt) => Some(&mut usdt.stack),
+            Self::Return(_) | Self::ThreadNamed(_) | Self::Limit { .. } | Self::Lost { .. } => None,
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod pair;
 pub mod record;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod stacks;
 pub mod stream;
 
 pub use crate::plan::description;

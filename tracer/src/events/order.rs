@@ -110,6 +110,7 @@ mod tests {
     fn record(time_ns: u64, call_id: u64) -> Record {
         Record {
             what: What::Event { parent: None },
+            has_stack: false,
             depth: 0,
             cookie: Cookie(0),
             time_ns,

@@ -4,7 +4,7 @@
 use thiserror::Error;
 use tracer_ebpf::abi::control::Tripped;
 use tracer_ebpf::abi::cookie::Cookie;
-use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, Header, Kind, Outcome, THREAD_NAME_BYTES};
+use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, Header, Kind, Outcome, RECORD_STACK, THREAD_NAME_BYTES};
 
 use crate::value::image::Chunk;
 use crate::value::place::Missing;
@@ -13,6 +13,8 @@ use crate::value::place::Missing;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub what: What,
+    /// A picture of the stack was sent before it.
+    pub has_stack: bool,
     /// Frames of the same stack below this call: 0 at a root.
     pub depth: u32,
     pub cookie: Cookie,
@@ -35,6 +37,8 @@ pub enum What {
     Event { parent: Option<u64> },
     ThreadName(String),
     Limit(Tripped),
+    /// A part of a stack's picture, which belongs to the record of the same call that follows.
+    Stack { part: u32, is_last: bool, stack_end: u64 },
 }
 
 /// Bytes that are no record. Each is counted as lost, none stops the session.
@@ -48,6 +52,8 @@ pub enum Malformed {
     Outcome(u8),
     #[error("limit record with unknown reason {0}")]
     Limit(u8),
+    #[error("part of a stack without its registers or bytes")]
+    Stack,
     #[error("chunk with unknown status {0}")]
     ChunkStatus(u16),
     #[error("chunk claims {copied_bytes} bytes of {asked_bytes} asked")]
@@ -71,11 +77,14 @@ impl Record {
             kind if kind == Kind::Event as u8 => What::Event { parent: nonzero(header.context) },
             kind if kind == Kind::Thread as u8 => What::ThreadName(reader.thread_name()?),
             kind if kind == Kind::Limit as u8 => What::Limit(tripped(header.outcome)?),
+            kind if kind == Kind::Stack as u8 => {
+                What::Stack { part: header.depth, is_last: header.outcome != 0, stack_end: header.context }
+            }
             kind => return Err(Malformed::Kind(kind)),
         };
         let mut registers = Vec::new();
         let mut chunks = Vec::new();
-        if matches!(what, What::Entry { .. } | What::Exit { .. } | What::Event { .. }) {
+        if !matches!(what, What::ThreadName(_) | What::Limit(_)) {
             registers.reserve_exact(usize::from(header.register_count));
             for _ in 0..header.register_count {
                 registers.push(reader.u64("registers")?);
@@ -86,6 +95,7 @@ impl Record {
         }
         Ok(Self {
             what,
+            has_stack: header.flags & RECORD_STACK != 0,
             depth: header.depth,
             cookie: Cookie(header.cookie),
             time_ns: header.time_ns,
@@ -156,12 +166,12 @@ impl<'a> Reader<'a> {
 
     fn header(&mut self) -> Result<Header, Malformed> {
         let part = "header";
-        let [kind, outcome, register_count, _reserved] = self.array(part)?;
+        let [kind, outcome, register_count, flags] = self.array(part)?;
         Ok(Header {
             kind,
             outcome,
             register_count,
-            _reserved,
+            flags,
             depth: self.u32(part)?,
             cookie: self.u64(part)?,
             time_ns: self.u64(part)?,

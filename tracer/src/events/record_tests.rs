@@ -52,7 +52,7 @@ fn the_header_is_read_where_the_abi_puts_it() {
         kind: Kind::Exit as u8,
         outcome: Outcome::Unwound as u8,
         register_count: 0,
-        _reserved: 0,
+        flags: 0,
         depth: 1,
         cookie: 2,
         time_ns: 3,

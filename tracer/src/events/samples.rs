@@ -97,6 +97,7 @@ pub(crate) fn call(id: u64, depth: u32) -> Call {
         arguments: vec![Argument { name: "attempt".into(), value: Value::Unsigned(1) }],
         untold: None,
         returns: true,
+        stack: None,
     }
 }
 

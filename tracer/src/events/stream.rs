@@ -8,7 +8,8 @@ use super::event::Event;
 use super::loss::Losses;
 use super::order::Order;
 use super::pair::Pairs;
-use super::record::{Malformed, Record};
+use super::record::{Malformed, Record, What};
+use super::stacks::Pictures;
 use crate::value::Limits;
 
 /// Turns the records of one session into events.
@@ -21,6 +22,7 @@ pub struct Stream {
     decoder: Decoder,
     order: Order,
     pairs: Pairs,
+    pictures: Pictures,
     malformed: u64,
     first_malformed: Option<Malformed>,
     /// The losses that were already told.
@@ -33,6 +35,7 @@ impl Stream {
             decoder: Decoder::new(descriptions, limits),
             order: Order::default(),
             pairs: Pairs::default(),
+            pictures: Pictures::default(),
             malformed: 0,
             first_malformed: None,
             told: Losses::default(),
@@ -104,6 +107,13 @@ impl Stream {
     }
 
     fn hand_out<E>(&mut self, record: Record, emit: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        if let What::Stack { .. } = record.what {
+            if let Err(error) = self.pictures.add(record) {
+                self.note_malformed(error);
+            }
+            return Ok(());
+        }
+        let stack = record.has_stack.then(|| self.pictures.take(record.call_id));
         let mut event = match self.decoder.decode(record) {
             Ok(event) => event,
             Err(error) => {
@@ -111,6 +121,9 @@ impl Stream {
                 return Ok(());
             }
         };
+        if let Some(place) = event.stack_mut() {
+            *place = stack;
+        }
         match &mut event {
             Event::Call(call) => {
                 if let Some(end) = self.pairs.call(call) {

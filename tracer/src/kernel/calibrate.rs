@@ -80,6 +80,7 @@ pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelErro
         ring_bytes: RING_BYTES,
         diagnostics: false,
         find_vma: feature::has_find_vma(),
+        stack_bytes: 0,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)

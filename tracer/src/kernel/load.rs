@@ -72,6 +72,8 @@ pub struct LoadRequest<'a> {
     pub diagnostics: bool,
     /// Use `bpf_find_vma`, Linux 5.17: without it stacks are told apart by distance.
     pub find_vma: bool,
+    /// Bytes of stack that a probe sends whose plan asks for it, 0 if none does.
+    pub stack_bytes: u32,
 }
 
 impl Loaded {
@@ -80,7 +82,12 @@ impl Loaded {
         let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
         let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
         let has_find_vma = [u8::from(request.find_vma)];
-        let globals = [(LOG_LEVEL, (&level[..], true)), (HAS_FIND_VMA, (&has_find_vma[..], true))];
+        let stack_bytes = request.stack_bytes.to_le_bytes();
+        let globals = [
+            (LOG_LEVEL, (&level[..], true)),
+            (HAS_FIND_VMA, (&has_find_vma[..], true)),
+            (STACK_BYTES, (&stack_bytes[..], true)),
+        ];
         object.patch_map_data(HashMap::from(globals)).map_err(KernelError::Object)?;
         let btf = load_btf(&mut object)?;
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
@@ -152,6 +159,7 @@ const MAILBOXES: &str = "MAILBOXES";
 /// aya-log's: which of its messages are compiled in.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
+const STACK_BYTES: &str = "STACK_BYTES";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
@@ -251,6 +259,7 @@ fn load(object: &Object, program: Program, btf: &OwnedFd, mode: AttachMode) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracer_ebpf::abi::stack::STACK_BYTES_MAX;
 
     #[test]
     fn every_program_passes_the_verifier_for_both_ways_to_attach() {
@@ -262,14 +271,11 @@ mod tests {
             Program::Empty,
             Program::Handwritten,
         ];
-        for (mode, find_vma) in [(AttachMode::Multi, true), (AttachMode::PerfEvent, false)] {
-            let request = LoadRequest {
-                mode,
-                plans: &[CapturePlan::bare(Plan::EMPTY)],
-                ring_bytes: 1 << 20,
-                diagnostics: true,
-                find_vma,
-            };
+        for (mode, find_vma, stack_bytes) in
+            [(AttachMode::Multi, true, 0), (AttachMode::Multi, true, STACK_BYTES_MAX), (AttachMode::PerfEvent, false, 1)]
+        {
+            let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
+            let request = LoadRequest { mode, plans, ring_bytes, diagnostics: true, find_vma, stack_bytes };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),

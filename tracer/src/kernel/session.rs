@@ -47,6 +47,8 @@ pub struct SessionRequest {
     /// `None` for no limit.
     pub duration: Option<Duration>,
     pub ring_bytes: u32,
+    /// Bytes of stack that come with a call whose plan asks for it; 0 if none does.
+    pub stack_bytes: u32,
     /// Let the BPF programs say what they do, see [`Diagnostics`].
     pub diagnostics: bool,
 }
@@ -87,6 +89,7 @@ impl Session {
             ring_bytes: request.ring_bytes,
             diagnostics: request.diagnostics,
             find_vma: feature::has_find_vma(),
+            stack_bytes: request.stack_bytes,
         };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::plan::PLAN_STACK;
 
 use super::capture_plan::CapturePlan;
 pub use crate::target::address::FileOffset;
@@ -45,4 +46,16 @@ pub struct AttachPlan {
     pub points: Vec<AttachPoint>,
     /// The capture plans, by [`Cookie::plan`].
     pub plans: Vec<CapturePlan>,
+}
+
+impl AttachPlan {
+    /// Lets every entry and USDT probe bring the stack along.
+    pub fn with_stacks(&mut self) {
+        let entries = self.points.iter().filter(|point| point.program == Program::Entry);
+        for point in entries {
+            if let Some(plan) = self.plans.get_mut(point.cookie.plan() as usize) {
+                plan.head.flags |= PLAN_STACK;
+            }
+        }
+    }
 }

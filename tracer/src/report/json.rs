@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde_json::Value as Json;
 
+use super::backtrace;
 use super::moment::Moment;
 use super::output::{Output, OutputError};
 use super::summary::Summary;
@@ -12,6 +13,7 @@ use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
 use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
+use crate::value::backtrace::{End, Stack};
 use crate::value::json::to_json;
 
 /// Writes a trace as JSON Lines.
@@ -80,6 +82,7 @@ impl<W: Write> JsonReport<W> {
                 None => self.line.push_str("null"),
             }
         }
+        self.stack(call.stack.as_ref());
         self.line.push('}');
     }
 
@@ -88,7 +91,17 @@ impl<W: Write> JsonReport<W> {
         self.line.push_str(r#","probe":"#);
         self.string(&usdt.probe.name);
         self.arguments(&usdt.arguments);
+        self.stack(usdt.stack.as_ref());
         self.line.push('}');
+    }
+
+    fn stack(&mut self, stack: Option<&Stack>) {
+        let Some(Stack::Unwound(backtrace)) = stack else { return };
+        let _ = write!(self.line, r#","backtrace":{}"#, backtrace::json(backtrace));
+        if backtrace.end != End::Outermost {
+            self.line.push_str(r#","backtrace_end":"#);
+            self.string(&backtrace.end.to_string());
+        }
     }
 
     fn end(&mut self, end: &Return) {

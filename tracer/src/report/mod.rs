@@ -1,6 +1,7 @@
 //! What people and tools read: text and JSON Lines, written to a `Write` that is passed in.
 //! Must not know the kernel, DWARF or /proc.
 
+pub mod backtrace;
 pub mod color;
 pub mod doctor;
 pub mod json;

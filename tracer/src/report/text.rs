@@ -11,6 +11,7 @@
 
 use std::io::Write;
 
+use super::backtrace::{self, Detail, within_crate};
 use super::color::{Paint, Palette, printable};
 use super::moment::Moment;
 use super::output::{Output, OutputError};
@@ -21,9 +22,13 @@ use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
 use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
+use crate::value::backtrace::Stack;
 
 /// Levels of indentation that are drawn; deeper ones are written as a number.
 const INDENTS_MAX: u32 = 32;
+
+/// Characters of `10:15:02.103911Z`.
+const TIME_WIDTH: usize = 16;
 
 /// Writes a trace as text.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct TextReport<W> {
     output: Output<W>,
     palette: Palette,
     value_width: ValueWidth,
+    backtraces: Detail,
     moment: Moment,
     /// Width of the thread column so far: it only grows, so that lines stay aligned.
     thread_width: usize,
@@ -43,7 +49,13 @@ pub struct TextReport<W> {
 impl<W: Write> TextReport<W> {
     pub fn new(output: Output<W>, palette: Palette, value_width: ValueWidth, clock: Clock) -> Self {
         let moment = Moment::new(clock);
-        Self { output, palette, value_width, moment, thread_width: 0, pending: None, last_call: None }
+        let backtraces = Detail::default();
+        Self { output, palette, value_width, backtraces, moment, thread_width: 0, pending: None, last_call: None }
+    }
+
+    /// Shows backtraces in this detail.
+    pub fn with_backtraces(self, backtraces: Detail) -> Self {
+        Self { backtraces, ..self }
     }
 
     /// Adds an event. It is visible at the latest after [`flush`](Self::flush).
@@ -92,11 +104,16 @@ impl<W: Write> TextReport<W> {
             Some(Untold::Untyped) => line.push_str("(?)"),
             Some(Untold::Resumed(source)) => self.resumed(&mut line, source.as_ref()),
         }
-        if call.returns {
+        if call.returns && call.stack.is_none() {
             self.pending = Some((call.id, line));
             return Ok(());
         }
-        self.print(&line)
+        self.print(&line)?;
+        self.stack(call.stack.as_ref(), call.depth)?;
+        if call.returns {
+            self.last_call = Some(call.id);
+        }
+        Ok(())
     }
 
     fn usdt(&mut self, usdt: &Usdt) -> Result<(), OutputError> {
@@ -105,7 +122,21 @@ impl<W: Write> TextReport<W> {
         self.palette.paint(&mut line, Paint::Dim, "usdt:");
         self.palette.paint(&mut line, Paint::Strong, &printable(&usdt.probe.name));
         self.arguments(&mut line, &usdt.arguments);
-        self.print(&line)
+        self.print(&line)?;
+        self.stack(usdt.stack.as_ref(), usdt.depth)
+    }
+
+    /// The frames, below the call and as deep as what it calls.
+    fn stack(&mut self, stack: Option<&Stack>, depth: u32) -> Result<(), OutputError> {
+        let Some(Stack::Unwound(backtrace)) = stack else { return Ok(()) };
+        let mut front = " ".repeat(TIME_WIDTH + 1 + self.thread_width + 2);
+        indent(&mut front, depth + 1);
+        for line in backtrace::lines(backtrace, self.backtraces, self.palette) {
+            let mut painted = String::new();
+            self.palette.paint(&mut painted, Paint::Dim, &front);
+            self.print(&(painted + &line))?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, end: &Return) -> Result<(), OutputError> {
@@ -174,12 +205,7 @@ impl<W: Write> TextReport<W> {
         front.push(' ');
         front.push_str(label.trim_start());
         front.extend(std::iter::repeat_n(' ', self.thread_width - label.trim_start().chars().count() + 2));
-        for _ in 0..depth.min(INDENTS_MAX) {
-            front.push_str("│ ");
-        }
-        if depth > INDENTS_MAX {
-            front.push_str(&format!("[{depth}] "));
-        }
+        indent(&mut front, depth);
         let mut line = String::with_capacity(256);
         self.palette.paint(&mut line, Paint::Dim, &front);
         line
@@ -224,11 +250,12 @@ impl<W: Write> TextReport<W> {
     }
 }
 
-/// A file's path from its crate's folder on, as far as it tells: a registry's folders help nobody.
-fn within_crate(file: &str) -> &str {
-    match file.rfind("/src/") {
-        Some(at) if file.starts_with('/') => file.get(at + 1..).unwrap_or(file),
-        _ => file,
+fn indent(front: &mut String, depth: u32) {
+    for _ in 0..depth.min(INDENTS_MAX) {
+        front.push_str("│ ");
+    }
+    if depth > INDENTS_MAX {
+        front.push_str(&format!("[{depth}] "));
     }
 }
 

@@ -54,6 +54,8 @@ impl MappedFile {
 #[derive(Default)]
 pub struct Files {
     arena: Arena<MappedFile>,
+    /// Sections that were decompressed and are borrowed from like the files themselves.
+    sections: Arena<Vec<u8>>,
 }
 
 impl Files {
@@ -71,6 +73,11 @@ impl Files {
         let file =
             OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(opened)?;
         self.map(file, path)
+    }
+
+    /// Keeps bytes that were made from a file for as long as the file is kept.
+    pub fn keep(&self, bytes: Vec<u8>) -> &[u8] {
+        self.sections.alloc(bytes)
     }
 
     /// Maps an already open file; `path` only names it in errors.

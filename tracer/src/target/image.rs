@@ -96,6 +96,16 @@ impl<'data> Image<'data> {
             .map(|(bytes, address)| (bytes.as_ref(), *address))
     }
 
+    /// A section that is not loaded into memory, from the separate debug file if there is one, decompressed.
+    pub fn unloaded_section(&self, name: &str, files: &'data Files) -> Option<&'data [u8]> {
+        let source = self.debug_file.as_ref().unwrap_or(&self.object);
+        match source.section_data(name).ok()? {
+            Cow::Borrowed(bytes) => Some(bytes),
+            Cow::Owned(bytes) => Some(files.keep(bytes)),
+        }
+        .filter(|bytes| !bytes.is_empty())
+    }
+
     /// The USDT probes that the object declares.
     ///
     /// # Errors

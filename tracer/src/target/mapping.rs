@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::TargetError;
-use super::address::LoadBias;
+use super::address::{LoadBias, RuntimeAddress};
 use super::files::{FileId, Files};
 use super::object::{Object, Segment};
 use super::process::Process;
@@ -25,6 +25,14 @@ pub struct MappedObject {
     pub file: FileId,
     /// All mappings of the file, by address.
     pub mappings: Vec<Mapping>,
+}
+
+/// A stretch of an object's code in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub start: RuntimeAddress,
+    pub end: RuntimeAddress,
+    pub bias: LoadBias,
 }
 
 /// Groups mappings by file; the process's executable comes first.
@@ -71,6 +79,15 @@ impl MappedObject {
         }
         process.checked(())?;
         Err(TargetError::Replaced { path: self.path.clone(), pid: process.pid() })
+    }
+
+    /// The object's code in the process, each stretch with what was added to its link addresses.
+    pub fn code(&self, object: &Object<'_>) -> Vec<Code> {
+        let code = self.mappings.iter().filter(|mapping| mapping.executable);
+        code.filter_map(|mapping| {
+            Some(Code { start: mapping.start, end: mapping.end, bias: bias(mapping, object.segments())? })
+        })
+        .collect()
     }
 
     /// Where the object's link addresses are in the process: one bias for each time that it is loaded.

@@ -16,6 +16,7 @@ pub mod operand;
 pub mod process;
 pub mod procfs;
 pub mod symbol;
+pub mod unwind;
 pub mod usdt;
 
 pub use error::TargetError;

@@ -168,7 +168,7 @@ impl<'data> Object<'data> {
     }
 
     /// What the file holds from `address` to the end of its segment.
-    fn bytes_from(&self, address: LinkAddress) -> Option<&'data [u8]> {
+    pub fn bytes_from(&self, address: LinkAddress) -> Option<&'data [u8]> {
         let segment = self.segments.iter().find(|segment| segment.file_offset(address).is_some())?;
         let start = usize::try_from(segment.file_offset(address)?.0).ok()?;
         let end = usize::try_from(segment.offset.0.checked_add(segment.file_size)?).ok()?;
@@ -185,6 +185,14 @@ impl<'data> Object<'data> {
         let section = self.elf.section_by_name(name)?;
         let end = section.address().checked_add(section.size())?;
         (section.address() != 0).then_some(LinkRange { start: LinkAddress(section.address()), end: LinkAddress(end) })
+    }
+
+    /// `.eh_frame_hdr` by the program header that the loader finds it by, which no `strip` removes.
+    pub fn eh_frame_header(&self) -> Option<(&'data [u8], LinkAddress)> {
+        let headers = self.elf.elf_program_headers().iter();
+        let header = headers.into_iter().find(|header| header.p_type(LittleEndian) == elf::PT_GNU_EH_FRAME)?;
+        let address = LinkAddress(header.p_vaddr(LittleEndian));
+        Some((self.bytes_at(address, header.p_filesz(LittleEndian))?, address))
     }
 
     /// The contents of a section, decompressed; empty if there is no such section.

@@ -1,5 +1,6 @@
 //! Bytes + type layout → value → text. Pure: no files, no processes, no DWARF.
 
+pub mod backtrace;
 pub mod image;
 pub mod json;
 pub mod layout;

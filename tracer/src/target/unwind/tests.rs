@@ -1,0 +1,1 @@
+//! The unwinder against real programs and recorded stacks.
