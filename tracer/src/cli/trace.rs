@@ -46,6 +46,7 @@ Examples:
   tracer trace -p myapp 'store::*' 'audit::*'         two modules, nested as they call
   tracer trace -p 4711 -n 100 --for 1m '/_handler$/'  by regular expression
   tracer trace -p myapp 'libc.so.6!malloc' -n 3       a function of a library
+  tracer trace -p myapp 'Store::save' --backtrace     who calls it, inlined callers included
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
   tracer trace -p myapp 'Store::save' --json | jq -c .args

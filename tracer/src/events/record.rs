@@ -32,13 +32,24 @@ pub struct Record {
 /// What a record tells, with the fields that only this kind has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    Entry { parent: Option<u64> },
-    Exit { outcome: Outcome, entry_time_ns: u64 },
-    Event { parent: Option<u64> },
+    Entry {
+        parent: Option<u64>,
+    },
+    Exit {
+        outcome: Outcome,
+        entry_time_ns: u64,
+    },
+    Event {
+        parent: Option<u64>,
+    },
     ThreadName(String),
     Limit(Tripped),
     /// A part of a stack's picture, which belongs to the record of the same call that follows.
-    Stack { part: u32, is_last: bool, stack_end: u64 },
+    Stack {
+        part: u32,
+        is_last: bool,
+        stack_end: u64,
+    },
 }
 
 /// Bytes that are no record. Each is counted as lost, none stops the session.

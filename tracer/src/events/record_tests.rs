@@ -30,6 +30,7 @@ fn every_field_of_an_entry_is_found() {
         record,
         Record {
             what: What::Entry { parent: Some(6) },
+            has_stack: false,
             depth: 2,
             cookie: Cookie::new(3, Scope::Target, SiteCost::Emulated, 5),
             time_ns: 1_000,
@@ -109,6 +110,7 @@ fn the_corpus_still_says_what_it_said() {
                 What::Event { .. } => "event",
                 What::ThreadName(_) => "thread",
                 What::Limit(_) => "limit",
+                What::Stack { .. } => "stack",
             },
             Err(_) => "malformed",
         };

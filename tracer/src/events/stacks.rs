@@ -30,8 +30,7 @@ impl Pictures {
         let [chunk] = <[_; 1]>::try_from(record.chunks).map_err(|_| Malformed::Stack)?;
         if part == 0 {
             let registers: [u64; REGISTERS] = record.registers.try_into().map_err(|_| Malformed::Stack)?;
-            let picture =
-                Picture { registers, start: chunk.address, bytes: Vec::new(), stack_end, cut: Cut::Lost };
+            let picture = Picture { registers, start: chunk.address, bytes: Vec::new(), stack_end, cut: Cut::Lost };
             self.waiting.insert(record.call_id, Partial { picture, next_part: 0, is_whole: false });
             if self.waiting.len() > WAITING_MAX {
                 self.waiting.pop_first();
@@ -45,8 +44,7 @@ impl Pictures {
             partial.next_part += 1;
             if is_last {
                 partial.is_whole = true;
-                picture.cut =
-                    if chunk.missing == Some(Missing::NotResident) { Cut::NotResident } else { Cut::Limit };
+                picture.cut = if chunk.missing == Some(Missing::NotResident) { Cut::NotResident } else { Cut::Limit };
             }
         }
         Ok(())

@@ -271,9 +271,11 @@ mod tests {
             Program::Empty,
             Program::Handwritten,
         ];
-        for (mode, find_vma, stack_bytes) in
-            [(AttachMode::Multi, true, 0), (AttachMode::Multi, true, STACK_BYTES_MAX), (AttachMode::PerfEvent, false, 1)]
-        {
+        for (mode, find_vma, stack_bytes) in [
+            (AttachMode::Multi, true, 0),
+            (AttachMode::Multi, true, STACK_BYTES_MAX),
+            (AttachMode::PerfEvent, false, 1),
+        ] {
             let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
             let request = LoadRequest { mode, plans, ring_bytes, diagnostics: true, find_vma, stack_bytes };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {

@@ -125,7 +125,8 @@ pub(super) fn within_crate(file: &str) -> &str {
 /// The frames as an array of objects.
 pub fn json(backtrace: &Backtrace) -> Json {
     let frame = |frame: &Frame| {
-        let (file, line) = frame.source.as_ref().map_or((None, None), |(file, line)| (Some(file.as_ref()), Some(*line)));
+        let (file, line) =
+            frame.source.as_ref().map_or((None, None), |(file, line)| (Some(file.as_ref()), Some(*line)));
         json!({
             "function": frame.function.as_deref(),
             "file": file,

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod backtrace;
 mod bad_input;
 mod detach;
 mod fallback;

@@ -93,7 +93,9 @@ impl<'data> Unwinder<'data> {
             frames.extend(self.frames(object, pc, lookup).iter().cloned());
             match self.step(object, lookup, picture, &registers) {
                 Ok(caller) => {
-                    if caller.is_interrupted && let Some(Frame { function, .. }) = frames.last_mut() {
+                    if caller.is_interrupted
+                        && let Some(Frame { function, .. }) = frames.last_mut()
+                    {
                         *function = Some(SIGNAL_FRAME.into());
                     }
                     is_exact = caller.is_interrupted;

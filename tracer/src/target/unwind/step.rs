@@ -2,8 +2,7 @@
 //! Knows no objects and no names.
 
 use gimli::{
-    CfaRule, EvaluationResult, Expression, FrameDescriptionEntry, Location, RegisterRule, UnwindSection, Value,
-    X86_64,
+    CfaRule, EvaluationResult, Expression, FrameDescriptionEntry, Location, RegisterRule, UnwindSection, Value, X86_64,
 };
 
 use super::table::{Bytes, Follow};

@@ -142,7 +142,8 @@ fn index<'d, S: UnwindSection<Bytes<'d>>>(section: &S, bases: &BaseAddresses) ->
             && entry.initial_address() > 1
             && entry.len() != 0
         {
-            let range = LinkRange { start: LinkAddress(entry.initial_address()), end: LinkAddress(entry.end_address()) };
+            let range =
+                LinkRange { start: LinkAddress(entry.initial_address()), end: LinkAddress(entry.end_address()) };
             found.push((range, entry.offset()));
         }
     }
