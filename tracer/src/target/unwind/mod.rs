@@ -26,8 +26,8 @@ use super::process::Process;
 use super::procfs::Mapping;
 use crate::value::backtrace::{Backtrace, End, Frame, Picture};
 
-/// Frames of one stack, inlined ones not counted. 64 kB of stack hold at most four times as many.
-const FRAMES_MAX: usize = 1024;
+/// Frames of one stack, inlined ones not counted: as many as return addresses fit into the largest picture.
+const FRAMES_MAX: usize = 8192;
 
 /// What the frame is called that the kernel builds for a signal handler, as gdb does.
 const SIGNAL_FRAME: &str = "<signal handler called>";
