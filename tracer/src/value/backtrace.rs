@@ -148,7 +148,7 @@ mod tests {
     fn what_is_not_in_the_picture_says_why() {
         let limited = picture(Cut::Limit);
         assert_eq!(limited.word(0x1008), Ok(0x0f0e_0d0c_0b0a_0908));
-        assert_eq!(limited.word(0x1018).is_ok(), true);
+        assert!(limited.word(0x1018).is_ok());
         assert_eq!(limited.word(0x1019), Err(End::PictureEnded { bytes: 32 }));
         assert_eq!(limited.word(0xfff), Err(End::OtherStack));
         assert_eq!(limited.word(0x3000), Err(End::OtherStack));
