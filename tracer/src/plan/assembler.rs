@@ -141,6 +141,20 @@ impl Assembler {
         })
     }
 
+    /// An operation whose target comes later; see [`land`](Self::land).
+    pub(super) fn ahead(&mut self, code: OpCode, fill: impl FnOnce(&mut Op)) -> Result<usize, Stop> {
+        self.emit(code, fill)?;
+        Ok(self.ops.len() - 1)
+    }
+
+    /// The target of an operation from [`ahead`](Self::ahead) is here.
+    pub(super) fn land(&mut self, index: usize) {
+        let here = self.here();
+        if let Some(op) = self.ops.get_mut(index) {
+            op.target = here;
+        }
+    }
+
     pub(super) fn add(&mut self, value: u64) -> Result<(), Stop> {
         if value == 0 { Ok(()) } else { self.emit(OpCode::Add, |op| op.a = value) }
     }

@@ -3,7 +3,7 @@
 use super::decode::{Decoder, Depth};
 use super::source::Source;
 use super::value::{Omitted, Value};
-use super::view::Shown;
+use super::view::{Part, Shown};
 
 /// What was found so far.
 pub(super) struct Found {
@@ -23,14 +23,15 @@ impl Found {
 
     /// Adds the item at `source`.
     pub(super) fn push(&mut self, decoder: &Decoder<'_>, source: Source<'_>, depth: Depth) {
+        self.push_apart(decoder, source, source, depth);
+    }
+
+    /// Adds the item whose value is not where its key is.
+    pub(super) fn push_apart(&mut self, decoder: &Decoder<'_>, first: Source<'_>, second: Source<'_>, depth: Depth) {
+        let read = |part: Part, source: Source<'_>| decoder.value(part.ty, source.at(part.offset), depth);
         match self.shown {
-            Shown::List(part) | Shown::Set(part) => {
-                self.items.push(decoder.value(part.ty, source.at(part.offset), depth));
-            }
-            Shown::Map { key, value } => {
-                let part = |part: super::view::Part| decoder.value(part.ty, source.at(part.offset), depth);
-                self.entries.push((part(key), part(value)));
-            }
+            Shown::List(part) | Shown::Set(part) => self.items.push(read(part, first)),
+            Shown::Map { key, value } => self.entries.push((read(key, first), read(value, second))),
         }
     }
 

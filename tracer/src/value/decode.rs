@@ -35,9 +35,9 @@ pub(super) fn decode_part(
 }
 
 pub(super) struct Decoder<'a> {
-    types: &'a Types,
-    memory: &'a dyn Memory,
-    limits: &'a Limits,
+    pub(super) types: &'a Types,
+    pub(super) memory: &'a dyn Memory,
+    pub(super) limits: &'a Limits,
     /// Values decoded so far, see [`PARTS_MAX`].
     parts: Cell<u32>,
 }
@@ -53,7 +53,7 @@ impl Depth {
         Self { nesting: self.nesting + 1, ..self }
     }
 
-    fn pointed_to(self) -> Self {
+    pub(super) fn pointed_to(self) -> Self {
         Self { pointers: self.pointers + 1, nesting: self.nesting + 1 }
     }
 }
@@ -81,6 +81,10 @@ impl Decoder<'_> {
             },
             View::Text(stretch) => self.text(ty, source, stretch, depth)?,
             View::Sequence { stretch, items } => self.sequence(ty, source, stretch, items, depth)?,
+            View::Ring { ring, items } => self.ring(ty, source, ring, items, depth)?,
+            View::Table { table, items } => self.table(ty, source, table, items, depth)?,
+            View::Tree(tree) => self.tree(ty, source, &tree, depth)?,
+            View::List(list) => self.list(ty, source, list, depth)?,
             View::Pointee { pointer_offset, target_offset, target } => {
                 let pointer = source.at(pointer_offset).word(self.memory)?;
                 if self.check_pointers(depth).is_err() {
@@ -116,11 +120,11 @@ impl Decoder<'_> {
         })
     }
 
-    fn check_pointers(&self, depth: Depth) -> Result<(), Missing> {
+    pub(super) fn check_pointers(&self, depth: Depth) -> Result<(), Missing> {
         if depth.pointers < self.limits.pointers_max { Ok(()) } else { Err(Missing::NotCaptured) }
     }
 
-    fn raw(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
+    pub(super) fn raw(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
         let ty = self.types.get(ty);
         let shown = ty.size_bytes.min(RAW_BYTES_MAX);
         let bytes = source.read(self.memory, shown)?;

@@ -182,4 +182,78 @@ impl Builder {
         let name = format!("core::option::Option<{}>", self.name(ty));
         self.enumeration(&name, (align + size).next_multiple_of(align), (0, align), variants)
     }
+
+    fn parameterised(&mut self, id: TypeId, name: &str, element: TypeId) {
+        let mut ty = self.types.get(id).clone();
+        if let Shape::Struct { parameters, .. } = &mut ty.shape {
+            parameters.push((name.to_owned(), element));
+        }
+        self.types.set(id, ty);
+    }
+
+    pub(crate) fn deque(&mut self, element: TypeId) -> TypeId {
+        use StructStyle::Named;
+        let word = self.unsigned(8);
+        let byte = self.unsigned(1);
+        let pointer = self.pointer(Some(byte), PointerKind::Raw);
+        let inner = self.structure("alloc::raw_vec::RawVecInner", Named, &[("cap", word), ("ptr", pointer)]);
+        let buf = self.structure("alloc::raw_vec::RawVec", Named, &[("inner", inner)]);
+        let name = format!("alloc::collections::vec_deque::VecDeque<{}>", self.name(element));
+        let deque = self.structure(&name, Named, &[("head", word), ("len", word), ("buf", buf)]);
+        self.parameterised(deque, "T", element);
+        deque
+    }
+
+    pub(crate) fn hash_map(&mut self, key: TypeId, value: TypeId) -> TypeId {
+        use StructStyle::Named;
+        let word = self.unsigned(8);
+        let byte = self.unsigned(1);
+        let pointer = self.pointer(Some(byte), PointerKind::Raw);
+        let words = [("ctrl", pointer), ("bucket_mask", word), ("items", word), ("growth_left", word)];
+        let inner = self.structure("hashbrown::raw::RawTableInner", Named, &words);
+        let table = self.structure("hashbrown::raw::RawTable<(…)>", Named, &[("table", inner)]);
+        let item = self.tuple(&[key, value]);
+        self.parameterised(table, "T", item);
+        let base = self.structure("hashbrown::map::HashMap<…>", Named, &[("table", table)]);
+        self.structure("std::collections::hash::map::HashMap<…>", Named, &[("base", base)])
+    }
+
+    pub(crate) fn linked_list(&mut self, element: TypeId) -> TypeId {
+        use StructStyle::Named;
+        let word = self.unsigned(8);
+        let node = self.add("alloc::collections::linked_list::Node<…>", 0, Shape::Opaque);
+        let pointer = self.pointer(Some(node), PointerKind::Raw);
+        let whole = self.structure("…", Named, &[("next", pointer), ("prev", pointer), ("element", element)]);
+        let whole = self.types.get(whole).clone();
+        self.types.set(node, whole);
+        let fields = [("head", pointer), ("tail", pointer), ("len", word)];
+        self.structure("alloc::collections::linked_list::LinkedList<…>", Named, &fields)
+    }
+
+    fn uninit(&mut self, ty: TypeId) -> TypeId {
+        let fields = vec![Field { name: "value".to_owned(), offset: 0, ty, bits: None }];
+        self.add("core::mem::maybe_uninit::MaybeUninit<…>", self.size(ty), Shape::Union { fields })
+    }
+
+    pub(crate) fn btree_map(&mut self, key: TypeId, value: TypeId) -> TypeId {
+        use StructStyle::Named;
+        let (word, half) = (self.unsigned(8), self.unsigned(2));
+        let (leaf, inner) = (self.add("Leaf", 0, Shape::Opaque), self.add("Inner", 0, Shape::Opaque));
+        let to_leaf = self.pointer(Some(leaf), PointerKind::Raw);
+        let to_inner = self.pointer(Some(inner), PointerKind::Raw);
+        let parent = self.option_by_niche(to_inner);
+        let (key, value) = (self.uninit(key), self.uninit(value));
+        let (keys, values, edges) = (self.array(key, 3), self.array(value, 3), self.array(to_leaf, 4));
+        let index = self.uninit(half);
+        let fields = [("parent", parent), ("keys", keys), ("vals", values), ("parent_idx", index), ("len", half)];
+        let whole = self.structure("Leaf", Named, &fields);
+        let whole = self.types.get(whole).clone();
+        self.types.set(leaf, whole);
+        let whole = self.structure("Inner", Named, &[("data", leaf), ("edges", edges)]);
+        let whole = self.types.get(whole).clone();
+        self.types.set(inner, whole);
+        let root = self.structure("NodeRef", Named, &[("node", to_leaf), ("height", word)]);
+        let root = self.option_by_niche(root);
+        self.structure("alloc::collections::btree::map::BTreeMap<…>", Named, &[("root", root), ("length", word)])
+    }
 }

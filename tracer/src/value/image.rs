@@ -11,6 +11,12 @@ pub trait Memory {
     /// As many bytes as are there, at most `size_bytes`, starting at `address`; the reason if there are none.
     fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing>;
 
+    /// The first address from `address` on, below `end`, at which there may be bytes: what lies before it is not
+    /// worth asking for.
+    fn next_known(&self, address: u64, end: u64) -> Option<u64> {
+        (address < end).then_some(address)
+    }
+
     /// The register's value when the probe fired.
     fn register(&self, register: Register) -> Result<u64, Missing>;
 }
@@ -84,6 +90,14 @@ impl Memory for Image {
     fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing> {
         let (bytes, is_whole) = self.collect(address, size_bytes);
         if is_whole || !bytes.is_empty() { Ok(bytes) } else { Err(self.reason_at(address)) }
+    }
+
+    fn next_known(&self, address: u64, end: u64) -> Option<u64> {
+        let known = self.chunks.iter().filter(|chunk| !chunk.bytes.is_empty()).filter_map(|chunk| {
+            let is_behind = chunk.address.saturating_add(chunk.bytes.len() as u64) <= address;
+            (!is_behind).then_some(chunk.address.max(address))
+        });
+        known.min().filter(|known| *known < end)
     }
 
     fn register(&self, register: Register) -> Result<u64, Missing> {

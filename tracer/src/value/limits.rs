@@ -16,7 +16,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { string_bytes_max: 256, items_max: 32, pointers_max: 4, value_bytes_max: 1024 }
+        Self { string_bytes_max: 256, items_max: 32, pointers_max: 8, value_bytes_max: 1024 }
     }
 }
 
@@ -28,6 +28,9 @@ pub(crate) const PARTS_MAX: u32 = 4096;
 
 /// Bytes looked at of one sequence's items.
 pub(crate) const SEQUENCE_BYTES_MAX: u64 = 1 << 20;
+
+/// Nodes of one tree that are looked at: a walk over damaged memory ends.
+pub(crate) const WALK_STEPS_MAX: u32 = 4096;
 
 /// Bytes shown of a value whose type is not understood.
 pub(crate) const RAW_BYTES_MAX: u64 = 32;

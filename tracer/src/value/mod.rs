@@ -13,6 +13,7 @@ mod decode;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod limits;
+mod linked;
 pub(crate) mod source;
 pub mod term;
 #[allow(clippy::module_inception)]

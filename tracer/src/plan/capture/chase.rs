@@ -38,7 +38,8 @@ impl Compiler<'_> {
         self.leads_further.insert(ty, false);
         let leads = match view(self.types, ty) {
             View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
-            View::Sequence { .. } => true,
+            View::Sequence { .. } | View::Ring { .. } | View::Table { .. } => true,
+            View::Tree(_) | View::List(_) => true,
             View::Transparent { ty, .. } => self.leads_further(ty),
             View::Fields { fields, .. } => fields.iter().any(|field| self.leads_further(field.ty)),
             View::Enum { layout, .. } => {
@@ -69,6 +70,30 @@ impl Compiler<'_> {
                 self.attempt(|compiler| {
                     compiler.follow(depth)?;
                     compiler.sequence(base, stretch, items, depth.pointed_to())
+                });
+            }
+            View::Ring { ring, items } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.ring(base, ring, items, depth.pointed_to())
+                });
+            }
+            View::Table { table, items } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.table(base, table, items, depth.pointed_to())
+                });
+            }
+            View::Tree(tree) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.tree(base, &tree, depth.pointed_to())
+                });
+            }
+            View::List(list) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.list(base, list, depth.pointed_to())
                 });
             }
             View::Pointee { pointer_offset, target_offset, target } if may_follow => {

@@ -6,6 +6,7 @@
 //! values share, becomes a routine, which the plan calls.
 
 mod chase;
+mod linked;
 mod place;
 mod routine;
 mod select;
@@ -114,13 +115,19 @@ impl<'t> Compiler<'t> {
     }
 
     /// Runs `emit`; if it stops, its operations are taken back. Failures inside go on at the end.
-    fn attempt(&mut self, emit: impl FnOnce(&mut Self) -> Step) {
+    fn block(&mut self, emit: impl FnOnce(&mut Self) -> Step) -> Step {
         let mark = self.assembler.open();
         let result = emit(self);
         self.assembler.close(mark, result);
         if result.is_err() {
             self.routines.forget_from(self.assembler.len());
         }
+        result
+    }
+
+    /// A block that may be left out.
+    fn attempt(&mut self, emit: impl FnOnce(&mut Self) -> Step) {
+        let _ = self.block(emit);
     }
 
     fn carry(&mut self, register: Register) {

@@ -39,7 +39,7 @@ impl Compiler<'_> {
     }
 
     /// Copies as many items as the slot says, from the accumulator on.
-    fn slice(&mut self, length: u8, item_bytes: u32, limit_bytes: u64) -> Step {
+    pub(super) fn slice(&mut self, length: u8, item_bytes: u32, limit_bytes: u64) -> Step {
         self.assembler.leaving(OpCode::CopySlice, |op| {
             (op.register, op.immediate, op.b) = (length, item_bytes, limit_bytes);
         })
@@ -84,12 +84,7 @@ impl Compiler<'_> {
         self.assembler.save_to(cursor + 1)?;
         self.assembler.guard(OpCode::JumpIf, 0, 0)?;
         let start = self.assembler.here();
-        let mut result = Ok(());
-        self.attempt(|compiler| {
-            result = body(compiler);
-            result
-        });
-        result?;
+        self.block(body)?;
         if self.assembler.here() == start {
             return Err(Stop::Unreachable);
         }

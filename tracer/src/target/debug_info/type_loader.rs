@@ -1,7 +1,7 @@
 //! DWARF types → [`Types`]: lazily, each once, bounded in pointers, nesting and number.
 //! What an aggregate is made of is read by its own module.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use gimli::constants as dw;
 
@@ -21,13 +21,22 @@ pub struct LoadedTypes {
     pub types: Types,
     /// How many pointers deep targets are loaded; deeper ones are `None`.
     pub pointer_depth_max: u8,
-    /// By entry and by the number of pointers that may still be followed from it.
-    by_entry: HashMap<(DieId, u8), TypeId>,
+    by_entry: HashMap<DieId, Entry>,
+}
+
+/// What became of one entry.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    id: TypeId,
+    /// The fewest pointers that lead to it from a type that was asked for.
+    distance: u8,
+    /// Whether it was read, at that distance; otherwise it waits to be.
+    is_read: bool,
 }
 
 impl Default for LoadedTypes {
     fn default() -> Self {
-        Self { types: Types::default(), pointer_depth_max: 3, by_entry: HashMap::new() }
+        Self { types: Types::default(), pointer_depth_max: 4, by_entry: HashMap::new() }
     }
 }
 
@@ -42,14 +51,16 @@ impl LoadedTypes {
 pub(super) struct TypeLoader<'v, 'a> {
     pub(super) view: &'v View<'a>,
     loaded: &'v mut LoadedTypes,
-    pointers: u8,
+    /// Pointers between the type that was asked for and the one that is being read.
+    distance: u8,
     nesting: usize,
+    /// Types behind pointers, nearest first: read when what points to them is complete.
+    waiting: VecDeque<(Position, u8)>,
 }
 
 impl<'v, 'a> TypeLoader<'v, 'a> {
     pub(super) fn new(view: &'v View<'a>, loaded: &'v mut LoadedTypes) -> Self {
-        let pointers = loaded.pointer_depth_max;
-        Self { view, loaded, pointers, nesting: 0 }
+        Self { view, loaded, distance: 0, nesting: 0, waiting: VecDeque::new() }
     }
 
     pub(super) fn size_bytes(&self, ty: TypeId) -> u64 {
@@ -65,26 +76,54 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         self.loaded.types.add(opaque("?".into(), 0))
     }
 
-    /// The type of that entry.
+    /// The type of that entry. Complete, with all that is behind its pointers, when the outermost call returns.
     pub(super) fn load(&mut self, at: Position) -> TypeId {
-        let key = (self.view.id(at), self.pointers);
-        if let Some(&known) = self.loaded.by_entry.get(&key) {
-            return known;
+        let id = self.load_inside(at);
+        if self.nesting == 0 {
+            self.nesting = 1;
+            while let Some((at, distance)) = self.waiting.pop_front() {
+                self.distance = distance;
+                self.load_inside(at);
+            }
+            (self.nesting, self.distance) = (0, 0);
+        }
+        id
+    }
+
+    /// A type is read anew if fewer pointers lead to it than before: more of it may be shown.
+    fn load_inside(&mut self, at: Position) -> TypeId {
+        let mut entry = self.known_or_new(at, self.distance);
+        if entry.is_read || self.nesting >= NESTING_MAX || self.loaded.types.len() >= TYPES_MAX {
+            return entry.id;
         }
         // Known before it is complete, so that a cycle ends here.
-        let name = type_name(self.view, at);
-        let id = self.loaded.types.add(opaque(name.clone(), 0));
-        self.loaded.by_entry.insert(key, id);
-        if self.nesting >= NESTING_MAX || self.loaded.types.len() >= TYPES_MAX {
-            return id;
-        }
+        entry.is_read = true;
+        self.loaded.by_entry.insert(self.view.id(at), entry);
+        let distance = std::mem::replace(&mut self.distance, entry.distance);
         self.nesting += 1;
         if let Some(die) = self.view.entry(at) {
+            let name = self.get(entry.id).name.clone();
             let ty = self.read(at, &die, name);
-            self.loaded.types.set(id, ty);
+            self.loaded.types.set(entry.id, ty);
         }
         self.nesting -= 1;
-        id
+        self.distance = distance;
+        entry.id
+    }
+
+    /// What is known of the entry; not read if it was read too far away.
+    fn known_or_new(&mut self, at: Position, distance: u8) -> Entry {
+        let key = self.view.id(at);
+        let entry = match self.loaded.by_entry.get(&key) {
+            Some(entry) if entry.distance <= distance => return *entry,
+            Some(entry) => Entry { distance, is_read: false, ..*entry },
+            None => {
+                let name = type_name(self.view, at);
+                Entry { id: self.loaded.types.add(opaque(name, 0)), distance, is_read: false }
+            }
+        };
+        self.loaded.by_entry.insert(key, entry);
+        entry
     }
 
     /// The type of a parameter or result, of which it matters how it is handed over.
@@ -101,10 +140,15 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
 
     /// The type behind a pointer; `None` if that is one pointer too deep.
     pub(super) fn load_behind(&mut self, at: Position) -> Option<TypeId> {
-        self.pointers = self.pointers.checked_sub(1)?;
-        let id = self.load(at);
-        self.pointers += 1;
-        Some(id)
+        let distance = self.distance + 1;
+        if distance > self.loaded.pointer_depth_max {
+            return self.loaded.by_entry.get(&self.view.id(at)).map(|entry| entry.id);
+        }
+        let entry = self.known_or_new(at, distance);
+        if !entry.is_read {
+            self.waiting.push_back((at, distance));
+        }
+        Some(entry.id)
     }
 
     /// The type of a field or element: the target of `DW_AT_type`.

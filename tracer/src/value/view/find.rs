@@ -58,3 +58,20 @@ fn find_within(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool, dep
     let (offset, ty) = fields.iter().find_map(|inner| find_within(types, inner, wanted, depth + 1))?;
     Some((field.offset.checked_add(offset)?, ty))
 }
+
+/// A thin pointer under any number of wrappers, `Option`s included: its offset, and the type that it leads to.
+pub(super) fn pointer_to(types: &Types, field: &Field) -> Option<(u64, TypeId)> {
+    pointer_within(types, field, 0)
+}
+
+fn pointer_within(types: &Types, field: &Field, depth: u32) -> Option<(u64, TypeId)> {
+    let fields = match &types.get(field.ty).shape {
+        Shape::Pointer { target, .. } => return Some((field.offset, (*target)?)),
+        _ if depth >= WRAPPERS_MAX => return None,
+        Shape::Struct { fields, .. } => fields,
+        Shape::Enum(layout) => &layout.variants.iter().find(|variant| !variant.fields.is_empty())?.fields,
+        _ => return None,
+    };
+    let (offset, target) = fields.iter().find_map(|inner| pointer_within(types, inner, depth + 1))?;
+    Some((field.offset.checked_add(offset)?, target))
+}

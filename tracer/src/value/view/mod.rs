@@ -4,10 +4,14 @@
 mod collection;
 mod cpp;
 mod find;
+mod hash;
+mod linked;
 mod pointer;
 mod text;
 mod wrapper;
 
+pub(crate) use self::hash::Table;
+pub(crate) use self::linked::{List, Ring, Tree, TreeNode};
 use super::layout::{Enum, Field, Shape, StructStyle, Type, TypeId, Types};
 use super::name;
 
@@ -29,6 +33,20 @@ pub(crate) enum View<'t> {
         stretch: Stretch,
         items: Items,
     },
+    /// Elements in a ring.
+    Ring {
+        ring: Ring,
+        items: Items,
+    },
+    /// Items of a hash table.
+    Table {
+        table: Table,
+        items: Items,
+    },
+    /// Items of a search tree.
+    Tree(Tree),
+    /// Elements of a linked list.
+    List(List),
     /// Shown as what its pointer leads to.
     Pointee {
         pointer_offset: u64,
@@ -116,7 +134,7 @@ impl Items {
         Self { stride: types.get(ty).size_bytes, shown: Shown::List(Part { offset: 0, ty }) }
     }
 
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + Clone + use<> {
         let (first, second) = match self.shown {
             Shown::List(part) | Shown::Set(part) => (part, None),
             Shown::Map { key, value } => (key, Some(value)),
@@ -170,7 +188,9 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
 /// The library types, by name and by structure: a type of that name that is built otherwise is shown as it is built.
 fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
     let Shape::Struct { fields, parameters, .. } = &ty.shape else { return None };
-    collection::known(types, ty, fields).or_else(|| library(types, ty, fields, parameters))
+    let collection = collection::known(types, ty, fields).or_else(|| hash::known(types, ty, fields));
+    let collection = collection.or_else(|| linked::known(types, ty, fields));
+    collection.or_else(|| library(types, ty, fields, parameters))
 }
 
 fn library<'t>(
