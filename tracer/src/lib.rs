@@ -7,6 +7,7 @@
 //! Left of `kernel` everything is deterministic and needs no privilege; right of it everything can be replayed
 //! from recorded bytes.
 
+pub mod actors;
 pub mod cli;
 pub mod events;
 pub mod kernel;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::actors::ActorsError;
 use crate::kernel::error::KernelError;
 use crate::plan::probe::PatternError;
 use crate::report::output::OutputError;
@@ -52,6 +53,12 @@ impl fmt::Display for Failure {
 
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
+        Self::chain(&error)
+    }
+}
+
+impl From<ActorsError> for Failure {
+    fn from(error: ActorsError) -> Self {
         Self::chain(&error)
     }
 }

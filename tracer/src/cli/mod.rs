@@ -2,6 +2,8 @@
 //! No analysis and no kernel call of its own.
 
 mod backtrace;
+mod actor_system;
+mod actors;
 mod completions;
 mod doctor;
 mod dry_run;
@@ -43,6 +45,7 @@ Examples:
   tracer list -p myapp 'store::*'              functions and probes to choose from
   sudo tracer trace -p myapp 'Store::save'     10 calls, or 15 seconds
   sudo tracer queues -p myapp                  mailbox lengths over 2 seconds
+  sudo tracer actors -p myapp                  its tokio tasks: what each does and waits for
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but events were lost, 4 ended by a safety guard.";
 
@@ -52,6 +55,7 @@ enum Command {
     List(list::Arguments),
     Trace(trace::Arguments),
     Queues(queues::Arguments),
+    Actors(actors::Arguments),
     Completions(completions::Completions),
     Man(completions::ManPage),
 }
@@ -66,6 +70,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::List(arguments) => list::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
+        Command::Actors(arguments) => actors::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, command()),
         Command::Man(arguments) => completions::man(&arguments, command()),
     }

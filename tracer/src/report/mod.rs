@@ -2,6 +2,7 @@
 //! Must not know the kernel, DWARF or /proc.
 
 pub mod backtrace;
+pub mod actors;
 pub mod color;
 pub mod doctor;
 pub mod json;

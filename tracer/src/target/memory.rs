@@ -9,7 +9,7 @@ use super::process::Process;
 use crate::value::image::Memory;
 use crate::value::place::{Missing, Register};
 
-const PAGE_BYTES: u64 = 4096;
+pub(super) const PAGE_BYTES: u64 = 4096;
 
 /// Larger values than this are cut off: nobody reads them, and a damaged length must not cost gigabytes.
 const READ_BYTES_MAX: u64 = 64 << 20;
@@ -64,7 +64,19 @@ impl<'process> ProcessMemory<'process> {
         present_end.min(end).saturating_sub(address)
     }
 
-    fn copy(&self, address: u64, size_bytes: u64) -> std::io::Result<Vec<u8>> {
+    /// Which of the pages from `first_page` on are in memory now.
+    pub(super) fn resident_pages(&self, first_page: u64, pages: u64) -> Vec<bool> {
+        let mut entries = vec![0; usize::try_from(pages * 8).unwrap_or(0)];
+        let read = first_page.checked_mul(8).and_then(|offset| self.pagemap.read_at(&mut entries, offset).ok());
+        let (entries, _) = entries.get(..read.unwrap_or(0)).unwrap_or_default().as_chunks();
+        entries.iter().map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0).collect()
+    }
+
+    pub(super) fn process(&self) -> &Process {
+        self.process
+    }
+
+    pub(super) fn copy(&self, address: u64, size_bytes: u64) -> std::io::Result<Vec<u8>> {
         let size = usize::try_from(size_bytes).unwrap_or(0);
         let mut bytes: Vec<u8> = Vec::with_capacity(size);
         let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: size };

@@ -11,12 +11,14 @@ pub mod image;
 pub mod load;
 pub mod mapping;
 pub mod memory;
+pub mod memory_scan;
 pub mod object;
 pub mod operand;
 pub mod process;
 pub mod procfs;
 pub mod symbol;
 pub mod unwind;
+pub mod thread;
 pub mod usdt;
 
 pub use error::TargetError;

@@ -114,6 +114,13 @@ impl<'data> Object<'data> {
         self.elf.build_id().ok().flatten()
     }
 
+    /// Size and alignment of the object's thread-local block, if it has one.
+    pub fn thread_local_block(&self) -> Option<(u64, u64)> {
+        let headers = self.elf.elf_program_headers().iter();
+        let header = headers.into_iter().find(|header| header.p_type(LittleEndian) == elf::PT_TLS)?;
+        Some((header.p_memsz(LittleEndian), header.p_align(LittleEndian).max(1)))
+    }
+
     /// Whether the loader chooses its place: a shared library or a position-independent executable.
     pub fn is_pie(&self) -> bool {
         self.elf.elf_header().e_type(LittleEndian) == elf::ET_DYN

@@ -23,6 +23,7 @@ mod tests;
 
 mod aggregate;
 mod type_loader;
+mod type_reader;
 mod variant;
 
 use std::borrow::Cow;
@@ -38,6 +39,7 @@ pub use scope::{Activation, Activations, Local, Variables, Wanted};
 pub use signature::{EntryLocation, Parameter, Poll, Signature};
 pub use standpoint::Standpoint;
 pub use type_loader::LoadedTypes;
+pub use type_reader::{ThreadLocal, TypeReader};
 
 use unit::{UnitEntry, UnitRanges, View};
 

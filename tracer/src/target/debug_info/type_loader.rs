@@ -22,6 +22,7 @@ pub struct LoadedTypes {
     /// How many pointers deep targets are loaded; deeper ones are `None`.
     pub pointer_depth_max: u8,
     by_entry: HashMap<DieId, Entry>,
+    entries: HashMap<TypeId, DieId>,
 }
 
 /// What became of one entry.
@@ -36,7 +37,7 @@ struct Entry {
 
 impl Default for LoadedTypes {
     fn default() -> Self {
-        Self { types: Types::default(), pointer_depth_max: 4, by_entry: HashMap::new() }
+        Self { types: Types::default(), pointer_depth_max: 4, by_entry: HashMap::new(), entries: HashMap::new() }
     }
 }
 
@@ -44,6 +45,11 @@ impl LoadedTypes {
     /// Follows at most that many pointers.
     pub fn with_pointer_depth(pointer_depth_max: u8) -> Self {
         Self { pointer_depth_max, ..Self::default() }
+    }
+
+    /// The entry that a type was loaded from.
+    pub fn entry_of(&self, id: TypeId) -> Option<DieId> {
+        self.entries.get(&id).copied()
     }
 }
 
@@ -119,7 +125,9 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
             Some(entry) => Entry { distance, is_read: false, ..*entry },
             None => {
                 let name = type_name(self.view, at);
-                Entry { id: self.loaded.types.add(opaque(name, 0)), distance, is_read: false }
+                let id = self.loaded.types.add(opaque(name, 0));
+                self.loaded.entries.insert(id, key);
+                Entry { id, distance, is_read: false }
             }
         };
         self.loaded.by_entry.insert(key, entry);

@@ -1,0 +1,253 @@
+//! One look at the whole actor system: every task with its state, what it waits for and what it holds, every channel
+//! with its level. Two looks make a window. Reads memory; knows no kernel interface and prints nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::awaiting::{Awaited, Frame, FrameState, Futures, Wait};
+use super::channel::{Flavor, Level};
+use super::holdings::Held;
+use super::name::is_library_file;
+use super::program::Program;
+use super::reader::Reader;
+use super::task::{self, Found, Stage, Task};
+use crate::value::image::Memory;
+
+/// Messages of one channel that are looked through for who waits for their replies.
+const MESSAGES_READ_MAX: u64 = 256;
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// On a worker, inside its poll function.
+    Running,
+    /// Woken, waits for a worker.
+    Scheduled,
+    Waiting,
+    /// Ended; its result is there until somebody takes it.
+    Finished,
+}
+
+impl State {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Scheduled => "scheduled",
+            Self::Waiting => "waiting",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// One task at one moment.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub task: Task,
+    /// The function of its future.
+    pub name: String,
+    pub is_blocking: bool,
+    pub state: State,
+    /// What it waits for; of a running task, what it waited for last.
+    pub awaited: Vec<Awaited>,
+    pub held: Vec<Held>,
+    /// The channel that it receives from.
+    pub mailbox: Option<u64>,
+    pub size_bytes: u64,
+    /// It changed while it was looked at: what is told of its insides may be of two moments.
+    pub is_torn: bool,
+}
+
+impl Actor {
+    /// Where in its own source file it awaits: the innermost such frame.
+    pub fn location(&self) -> Option<(&str, u32)> {
+        location(&self.awaited.first()?.frames)
+    }
+
+    pub fn is_unpolled(&self) -> bool {
+        let first = self.awaited.first().and_then(|awaited| awaited.frames.first());
+        first.is_some_and(|frame| frame.state == FrameState::Unresumed)
+    }
+}
+
+/// The innermost frame in the file of the outermost one that is not a library's; of a chain of library functions the
+/// outermost.
+pub fn location(frames: &[Frame]) -> Option<(&str, u32)> {
+    let placed = || frames.iter().filter_map(|frame| frame.location.as_ref());
+    let own = placed().find(|(file, _)| !is_library_file(file)).or_else(|| placed().next())?;
+    placed().rfind(|(file, _)| *file == own.0).map(|(file, line)| (file.as_str(), *line))
+}
+
+/// One channel at one moment.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub key: u64,
+    pub flavor: Flavor,
+    pub message_type: Option<String>,
+    /// A name that the program gives it.
+    pub name: Option<String>,
+    /// `None`: it went away while it was looked at.
+    pub level: Option<Level>,
+    /// The semaphore that senders wait at.
+    pub room: Option<u64>,
+    /// Oneshot channels whose replies the queued messages will give.
+    pub replies: Vec<u64>,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    pub actors: Vec<Actor>,
+    pub channels: BTreeMap<u64, Channel>,
+    pub found: Found,
+    pub bytes_read: u64,
+}
+
+/// A program that is looked at again and again: the memory is scanned once, later looks go on from what is known.
+pub struct System<'a, 'i> {
+    pub program: &'a Program<'i>,
+    pub memory: &'a dyn Memory,
+    candidates: Vec<u64>,
+}
+
+impl<'a, 'i> System<'a, 'i> {
+    /// `hits` are the places of words that name a table of tasks' functions, as a scan found them.
+    pub fn new(program: &'a Program<'i>, memory: &'a dyn Memory, hits: &[u64]) -> Self {
+        let candidates = hits.iter().filter_map(|hit| hit.checked_sub(program.vtable_offset)).collect();
+        Self { program, memory, candidates }
+    }
+
+    pub fn look(&mut self) -> Look {
+        let reader = Reader::new(self.memory);
+        let found = task::find(self.program, &reader, &self.candidates);
+        self.candidates = found.tasks.iter().map(|task| task.address).collect();
+        let futures = Futures::new(&self.program.graph, &reader);
+        let mut actors: Vec<Actor> = found.tasks.iter().filter_map(|task| self.actor(&futures, task)).collect();
+        self.mark_torn(&reader, &mut actors);
+        let channels = self.channels(&futures);
+        let bytes_read = reader.bytes();
+        Look { actors, channels, found, bytes_read }
+    }
+
+    /// The ids of the tasks of an earlier look that run now: reads only their state words.
+    pub fn running(&self, look: &Look) -> Vec<u64> {
+        let reader = Reader::new(self.memory);
+        let is_running = |actor: &&Actor| task::is_running_now(self.program, &reader, &actor.task);
+        look.actors.iter().filter(is_running).map(|actor| actor.task.id).collect()
+    }
+
+    fn actor(&self, futures: &Futures<'_, 'i>, task: &Task) -> Option<Actor> {
+        let kind = self.program.kinds.get(task.kind)?;
+        let state = match task {
+            task if task.is_running() => State::Running,
+            task if task.is_complete() => State::Finished,
+            task if task.is_notified() => State::Scheduled,
+            _ => State::Waiting,
+        };
+        let mut actor = Actor {
+            task: *task,
+            name: kind.name.clone(),
+            is_blocking: kind.is_blocking,
+            state,
+            awaited: Vec::new(),
+            held: Vec::new(),
+            mailbox: None,
+            size_bytes: kind.size_bytes,
+            is_torn: false,
+        };
+        let graph = &self.program.graph;
+        let is_whole = task::stage(graph, futures.reader, kind, task.address) == Some(Stage::Running);
+        if let Some(future) = task::future_address(graph, futures.reader, kind, task.address).filter(|_| is_whole)
+            && !kind.is_blocking
+        {
+            actor.awaited = futures.awaited(kind.future, future);
+            actor.held = futures.holdings(kind.future, future);
+            let outermost = actor.awaited.first().and_then(|awaited| awaited.frames.first());
+            if let Some(frame) = outermost.filter(|_| !kind.name.contains("::{") && is_wrapper(&kind.name)) {
+                actor.name = frame.function.clone();
+            }
+        }
+        let awaited = actor.awaited.iter().find_map(|awaited| match awaited.wait {
+            Wait::Message { channel } => Some(channel),
+            _ => None,
+        });
+        let held = || {
+            actor.held.iter().find_map(|held| match held {
+                Held::Receiver { channel } => Some(*channel),
+                _ => None,
+            })
+        };
+        actor.mailbox = awaited.or_else(held);
+        Some(actor)
+    }
+
+    /// Reads every task's memory once more: what changed meanwhile was looked at in two states.
+    fn mark_torn(&self, reader: &Reader<'_>, actors: &mut [Actor]) {
+        let again = reader.again();
+        for actor in actors {
+            let (at, size_bytes) = (actor.task.address, actor.size_bytes);
+            actor.is_torn = reader.read(at, size_bytes) != again.read(at, size_bytes);
+        }
+    }
+
+    fn channels(&self, futures: &Futures<'_, 'i>) -> BTreeMap<u64, Channel> {
+        let graph = &self.program.graph;
+        let mut channels = BTreeMap::new();
+        loop {
+            let places = futures.channels.borrow();
+            let next: Vec<_> = places
+                .iter()
+                .filter(|(key, _)| !channels.contains_key(*key))
+                .map(|(key, place)| (*key, place.clone()))
+                .collect();
+            drop(places);
+            if next.is_empty() {
+                break;
+            }
+            for (key, place) in next {
+                // Messages can hold ends of further channels, which then are known too.
+                let replies = self.replies(futures, &place);
+                channels.insert(
+                    key,
+                    Channel {
+                        key,
+                        flavor: place.flavor,
+                        message_type: place.message.map(|message| graph.get(message).name.clone()),
+                        name: None,
+                        level: place.level(graph, futures.reader),
+                        room: place.room(graph),
+                        replies,
+                    },
+                );
+            }
+        }
+        for (key, name) in futures.names.borrow().iter() {
+            if let Some(channel) = channels.get_mut(key) {
+                channel.name = Some(name.clone());
+            }
+        }
+        channels
+    }
+
+    fn replies(&self, futures: &Futures<'_, 'i>, place: &super::channel::ChannelPlace) -> Vec<u64> {
+        let Some(message) = place.message else { return Vec::new() };
+        let fresh = futures.reader.again();
+        let messages = place.messages(futures.graph, &fresh, MESSAGES_READ_MAX);
+        let held = messages.into_iter().flat_map(|at| futures.holdings(message, at));
+        let replies = held.filter_map(|held| match held {
+            Held::ReplyTo { oneshot } => Some(oneshot),
+            _ => None,
+        });
+        replies.collect()
+    }
+}
+
+/// Whether a task's own type says nothing of what it does.
+fn is_wrapper(name: &str) -> bool {
+    ["core::pin::Pin", "alloc::boxed::Box", "tracing::instrument::Instrumented"].contains(&name)
+}
+
+impl Look {
+    /// The tasks by the address of their memory.
+    pub fn by_address(&self) -> HashMap<u64, usize> {
+        self.actors.iter().enumerate().map(|(index, actor)| (actor.task.address, index)).collect()
+    }
+}

@@ -1,0 +1,17 @@
+//! The actor system from outside: tokio's tasks and channels found in the target's memory, what each task waits for,
+//! and who waits for whom. Reads through `value::image::Memory`; attaches nothing, stops nothing, prints nothing.
+
+pub mod awaiting;
+pub mod channel;
+pub mod error;
+pub mod graph;
+pub mod holdings;
+pub mod look;
+pub mod name;
+pub mod program;
+pub mod reader;
+pub mod row;
+pub mod task;
+pub mod worker;
+
+pub use error::ActorsError;

@@ -1,0 +1,96 @@
+//! Opens the actor system of a process: its program with tokio, one scan of its memory, and what each look takes.
+//! Shared by the commands that show actors.
+
+use std::collections::HashMap;
+
+use super::exit::Failure;
+use super::target::images;
+use crate::actors::look::{Look, System};
+use crate::actors::program::Program;
+use crate::actors::reader::Reader;
+use crate::actors::worker::{ThreadSight, sight};
+use crate::target::files::Files;
+use crate::target::memory::ProcessMemory;
+use crate::target::memory_scan::{self, WantedWords};
+use crate::target::process::Process;
+use crate::target::thread;
+
+/// What a command works with.
+pub struct Opened<'a, 'i> {
+    pub process: &'a Process,
+    pub memory: &'a ProcessMemory<'a>,
+    /// `None`: the process runs no tokio.
+    pub system: Option<System<'a, 'i>>,
+    thread_pointers: HashMap<u32, u64>,
+    pub scan: ScanSummary,
+}
+
+/// What the scan cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScanSummary {
+    pub bytes: u64,
+    pub is_cut: bool,
+}
+
+/// Finds the process's actors and hands them to `work`.
+pub fn with_system<T>(
+    process: &Process,
+    work: impl FnOnce(&mut Opened<'_, '_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let files = Files::new();
+    let memory = ProcessMemory::open(process)?;
+    let mut images = images(process, &files, |_| false)?;
+    let mut program = find_program(&images, &memory)?;
+    if program.is_none() {
+        // tokio may be in a library: a plug-in, an extension module.
+        images = super::target::images(process, &files, |_| true)?;
+        program = find_program(&images, &memory)?;
+    }
+    let program = program.as_ref();
+    let vtables = program.map_or(Vec::new(), |program| program.kinds.iter().map(|kind| kind.vtable).collect());
+    let scan = memory_scan::scan(&memory, &WantedWords::new(vtables))?;
+    let tids: Vec<u32> = process.threads()?.iter().map(|thread| thread.tid).collect();
+    let mut opened = Opened {
+        process,
+        memory: &memory,
+        system: program.map(|program| System::new(program, &memory, &scan.hits)),
+        thread_pointers: thread::thread_pointers(&memory, &tids, &scan.self_pointers),
+        scan: ScanSummary { bytes: scan.bytes, is_cut: scan.is_cut },
+    };
+    work(&mut opened)
+}
+
+fn find_program<'i>(
+    images: &'i [crate::target::image::Image<'_>],
+    memory: &ProcessMemory<'_>,
+) -> Result<Option<Program<'i>>, Failure> {
+    for image in images {
+        if let Some(program) = Program::of(image, memory)? {
+            return Ok(Some(program));
+        }
+    }
+    Ok(None)
+}
+
+impl Opened<'_, '_> {
+    /// One look; a process without tokio has no actors.
+    pub fn look(&mut self) -> Look {
+        self.system.as_mut().map(System::look).unwrap_or_default()
+    }
+
+    /// The ids of the tasks of an earlier look that run now.
+    pub fn running(&self, look: &Look) -> Vec<u64> {
+        self.system.as_ref().map(|system| system.running(look)).unwrap_or_default()
+    }
+
+    /// All threads now.
+    pub fn threads(&self) -> Result<Vec<ThreadSight>, Failure> {
+        let threads = thread::threads(self.process)?;
+        let reader = Reader::new(self.memory);
+        let sight_of = |tid: u32| {
+            let system = self.system.as_ref()?;
+            sight(system.program, &reader, *self.thread_pointers.get(&tid)?)
+        };
+        Ok(threads.into_iter().map(|thread| ThreadSight { sight: sight_of(thread.tid), thread }).collect())
+    }
+}
