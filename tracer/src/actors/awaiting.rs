@@ -243,6 +243,13 @@ impl<'a, 'i> Futures<'a, 'i> {
                 Some(awaited) if state == FrameState::Suspended => self.graph.get(awaited.ty).name.clone(),
                 _ => String::new(),
             };
+            // A closure that is polled says less than the function that it is in.
+            let is_closure = base(&type_name) == "core::future::poll_fn::PollFn";
+            let type_name = if is_closure {
+                search.frames.last().map_or(type_name, |frame| frame.function.clone())
+            } else {
+                type_name
+            };
             search.end(Wait::Other { type_name });
         }
         search.frames.pop();

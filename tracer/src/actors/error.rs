@@ -16,4 +16,10 @@ pub enum ActorsError {
         path.display()
     )]
     NoTypes { path: PathBuf },
+    #[error(
+        "{} runs tokio {version}, but is stripped of the symbols that lead to its tasks: build it with \
+         `debug = \"full\"` and without `strip` in its Cargo profile, or put its debug file beside it",
+        path.display()
+    )]
+    Stripped { path: PathBuf, version: String },
 }

@@ -19,8 +19,10 @@ const HOLDINGS_MAX: usize = 256;
 /// One thing that is held, by the address of what is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Held {
+    /// `is_shared`: it is in an `Arc`, so others may hold it as well.
     Receiver {
         channel: u64,
+        is_shared: bool,
     },
     Sender {
         channel: u64,
@@ -46,6 +48,8 @@ struct Search {
     found: Vec<Held>,
     seen: HashSet<(u64, TypeId)>,
     values: u32,
+    /// `Arc`s around what is looked at.
+    shared: u32,
 }
 
 impl Search {
@@ -59,7 +63,7 @@ impl Search {
 impl Futures<'_, '_> {
     /// What the value at `address` holds, in the order of its fields.
     pub fn holdings(&self, ty: TypeId, address: u64) -> Vec<Held> {
-        let mut search = Search { found: Vec::new(), seen: HashSet::new(), values: 0 };
+        let mut search = Search { found: Vec::new(), seen: HashSet::new(), values: 0, shared: 0 };
         self.hold_value(ty, address, &mut search, 0, 0);
         search.found
     }
@@ -89,7 +93,9 @@ impl Futures<'_, '_> {
                     && !is_closed_inside(&self.graph.get(value.ty).name)
                     && let Some(at) = self.reader.pointer(address + pointer.offset)
                 {
+                    search.shared += 1;
                     self.hold_value(value.ty, at + value.offset, search, depth + 1, pointers + 1);
+                    search.shared -= 1;
                 }
             }
             Shape::Struct { fields, .. } if fields.len() == 2 && is_wide(fields) => {
@@ -149,7 +155,11 @@ impl Futures<'_, '_> {
         pointers: u32,
     ) -> bool {
         if let Some((channel, is_receiver)) = self.place(ty, path, address) {
-            search.hold(if is_receiver { Held::Receiver { channel } } else { Held::Sender { channel } });
+            search.hold(if is_receiver {
+                Held::Receiver { channel, is_shared: search.shared > 0 }
+            } else {
+                Held::Sender { channel }
+            });
             return true;
         }
         let pointer = |part: Option<Part>| part.and_then(|part| self.reader.pointer(address + part.offset));

@@ -171,7 +171,7 @@ impl<'a, 'i> System<'a, 'i> {
         });
         let held = || {
             actor.held.iter().find_map(|held| match held {
-                Held::Receiver { channel } => Some(*channel),
+                Held::Receiver { channel, is_shared: false } => Some(*channel),
                 _ => None,
             })
         };

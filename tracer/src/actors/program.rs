@@ -9,6 +9,7 @@ use super::name;
 use crate::target::address::{LinkAddress, LinkRange};
 use crate::target::debug_info::TypeReader;
 use crate::target::image::Image;
+use crate::target::symbol::SymbolSource;
 use crate::value::image::Memory;
 use crate::value::layout::{Shape, TypeId};
 
@@ -72,7 +73,10 @@ impl<'i> Program<'i> {
         let polls: Vec<LinkAddress> =
             symbols.filter(|symbol| symbol.name.contains(POLL_SYMBOL)).map(|symbol| symbol.address).collect();
         if polls.is_empty() {
-            return Ok(None);
+            return match version_in_text(image).filter(|_| image.symbols().source() != SymbolSource::Full) {
+                Some(version) => Err(ActorsError::Stripped { path: image.object.path().to_owned(), version }),
+                None => Ok(None),
+            };
         }
         let info = image.debug_info().ok().filter(|info| !info.is_empty());
         let Some(info) = info else { return Err(ActorsError::NoTypes { path: image.object.path().to_owned() }) };
@@ -204,6 +208,19 @@ struct VtableLayout {
     poll: u64,
     id_offset: Option<u64>,
     size_bytes: u64,
+}
+
+/// tokio's version as its panic messages spell it, in a path of its sources: what a stripped program still tells.
+fn version_in_text(image: &Image<'_>) -> Option<String> {
+    let text = image.object.section_data(".rodata").ok()?;
+    let after = memchr::memmem::find_iter(&text, "/tokio-").map(|at| at + "/tokio-".len());
+    after.into_iter().find_map(|at| {
+        let rest = text.get(at..)?;
+        let version: Vec<u8> =
+            rest.iter().copied().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').take(16).collect();
+        let is_version = version.first().is_some_and(u8::is_ascii_digit);
+        is_version.then(|| String::from_utf8_lossy(&version).trim_end_matches('.').to_owned())
+    })
 }
 
 /// The words of a section as they are in memory, with their addresses; from the file where a page is not resident and

@@ -186,11 +186,16 @@ pub fn wait_row(wait: &Wait, location: Option<(&str, u32)>, channels: &BTreeMap<
         Wait::Socket { descriptor } => ("socket", descriptor.map(|descriptor| format!("fd {descriptor}"))),
         Wait::Never => ("nothing", Some("pending for ever".to_owned())),
         Wait::Other { type_name } if type_name.is_empty() => ("unknown", None),
-        Wait::Other { type_name } => {
-            ("future", Some(crate::value::name::without_modules(crate::value::name::base(type_name))))
-        }
+        Wait::Other { type_name } => ("future", Some(without_crates(type_name))),
     };
     WaitRow { word, detail, location: location.map(|(file, line)| (file.to_owned(), line)) }
+}
+
+/// The last two segments of a path, without generic arguments.
+fn without_crates(path: &str) -> String {
+    let path = crate::value::name::base(path);
+    let start = path.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
+    path.get(start..).unwrap_or(path).to_owned()
 }
 
 /// How long until a moment, in words: tenths of a second are exact enough.

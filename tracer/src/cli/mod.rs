@@ -1,9 +1,9 @@
 //! The commands: one file each, from arguments through the pipeline to the report.
 //! No analysis and no kernel call of its own.
 
-mod backtrace;
 mod actor_system;
 mod actors;
+mod backtrace;
 mod completions;
 mod doctor;
 mod dry_run;

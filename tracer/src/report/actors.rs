@@ -214,7 +214,8 @@ pub fn waits(waits: &[WaitRow]) -> String {
 
 fn fill(mailbox: &MailboxRow) -> String {
     let capacity = mailbox.level.capacity.map_or("∞".to_owned(), units::count);
-    format!("{}/{capacity}", units::count(mailbox.level.length))
+    let level = format!("{}/{capacity}", units::count(mailbox.level.length));
+    mailbox.name.as_ref().map_or(level.clone(), |name| format!("{} {level}", printable(name)))
 }
 
 fn fill_paint(mailbox: &MailboxRow) -> Paint {

@@ -1,8 +1,8 @@
 //! What people and tools read: text and JSON Lines, written to a `Write` that is passed in.
 //! Must not know the kernel, DWARF or /proc.
 
-pub mod backtrace;
 pub mod actors;
+pub mod backtrace;
 pub mod color;
 pub mod doctor;
 pub mod json;

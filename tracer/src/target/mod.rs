@@ -17,8 +17,8 @@ pub mod operand;
 pub mod process;
 pub mod procfs;
 pub mod symbol;
-pub mod unwind;
 pub mod thread;
+pub mod unwind;
 pub mod usdt;
 
 pub use error::TargetError;

@@ -4,6 +4,7 @@
 mod harness;
 
 mod backtrace;
+mod actors;
 mod bad_input;
 mod detach;
 mod fallback;

@@ -203,10 +203,8 @@ fn read_static<'a>(view: &View<'a>, at: Position, die: &Die<'a>, statics: &mut S
     let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 4 };
     let mut operations = expression.operations(encoding);
     match (operations.next().ok()??, operations.next().ok()?) {
-        (gimli::Operation::Address { address }, None) => {
-            if view.name(at.unit, die)?.contains("::{vtable}") {
-                statics.vtables.push((address, target(view, at, die)?));
-            }
+        (gimli::Operation::Address { address }, None) if view.name(at.unit, die)?.contains("::{vtable}") => {
+            statics.vtables.push((address, target(view, at, die)?));
         }
         (gimli::Operation::UnsignedConstant { value: offset }, Some(gimli::Operation::TLS)) => {
             let name = view.string(at.unit, die.attr_value(dw::DW_AT_linkage_name)?)?;

@@ -87,3 +87,18 @@ pub fn registry(features: &[&str]) -> PathBuf {
     fs::hard_link(target.join("release/target-app"), &program).unwrap();
     program
 }
+
+/// The shapes of tokio programs, built by cargo in release mode.
+pub fn shapes() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = Path::new(PROGRAMS).parent().expect("cargo's temporary folder is inside its target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace).args(["build", "--quiet", "--locked", "--release", "--package", "target-app"]);
+    cargo.args(["--example", "shapes"]).arg("--target-dir").arg(target);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "the shapes did not build: {}", String::from_utf8_lossy(&output.stderr));
+    let program = Path::new(PROGRAMS).join("tracer-shapes");
+    let _ = fs::remove_file(&program);
+    fs::hard_link(target.join("release/examples/shapes"), &program).unwrap();
+    program
+}
