@@ -168,7 +168,9 @@ async fn variety() {
     tokio::spawn(permitted(permits.clone()));
     tokio::spawn(permitted(permits.clone()));
     let waiting = tokio::spawn(sleeps());
-    tokio::spawn(async move { waiting.await });
+    tokio::spawn(async move {
+        let _ended = waiting.await;
+    });
     tokio::spawn(async { Box::pin(async { sleeps().await }).await });
     let dynamic: std::pin::Pin<Box<dyn std::future::Future<Output = ()> + Send>> = Box::pin(sleeps());
     tokio::spawn(dynamic);

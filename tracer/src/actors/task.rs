@@ -181,21 +181,29 @@ fn list_heads(graph: &Graph<'_>, reader: &Reader<'_>, ty: TypeId, address: u64, 
         heads.extend(head);
         return;
     }
-    let shape = &graph.get(ty).shape;
-    let Shape::Struct { fields, .. } = shape else { return };
-    if let (Some(data), Some(length)) = (graph.field(ty, "data_ptr"), graph.field(ty, "length")) {
-        let Some(element) = graph.follow(data.ty) else { return };
+    if let Some((pointer_offset, length_offset, element)) = slice(graph, ty) {
         let stride = graph.get(element).size_bytes;
-        let start = reader.pointer(address + data.offset).unwrap_or(0);
-        let count = reader.word(address + length.offset).unwrap_or(0).min(LISTS_MAX);
+        let start = reader.pointer(address + pointer_offset).unwrap_or(0);
+        let count = reader.word(address + length_offset).unwrap_or(0).min(LISTS_MAX);
         for index in 0..count {
             list_heads(graph, reader, element, start + index * stride, depth + 1, heads);
         }
         return;
     }
+    let shape = &graph.get(ty).shape;
+    let Shape::Struct { fields, .. } = shape else { return };
     for field in fields {
         list_heads(graph, reader, field.ty, address + field.offset, depth + 1, heads);
     }
+}
+
+/// The two words of a pointer to a slice, and its element; loaded as such, or as the struct that it is.
+fn slice(graph: &Graph<'_>, ty: TypeId) -> Option<(u64, u64, TypeId)> {
+    if let Shape::Slice { element, pointer_offset, length_offset, .. } = graph.get(ty).shape {
+        return Some((pointer_offset, length_offset, element));
+    }
+    let (data, length) = (graph.field(ty, "data_ptr")?, graph.field(ty, "length")?);
+    Some((data.offset, length.offset, graph.follow(data.ty)?))
 }
 
 fn walk(program: &Program<'_>, reader: &Reader<'_>, head: u64, found: &mut HashSet<u64>) {

@@ -303,3 +303,7 @@ fn mailbox(mailbox: &MailboxRow) -> Json {
         "received_in_window": traffic.map(|(_, received)| received),
     })
 }
+
+#[cfg(test)]
+#[path = "actors_tests.rs"]
+mod tests;

@@ -3,8 +3,8 @@
 
 mod harness;
 
-mod backtrace;
 mod actors;
+mod backtrace;
 mod bad_input;
 mod detach;
 mod fallback;
