@@ -32,7 +32,7 @@ pub(crate) fn descriptions() -> Arc<Descriptions> {
     let u8_ = types.add(integer("u8", 1));
     let u32_ = types.add(integer("u32", 4));
     let u64_ = types.add(integer("u64", 8));
-    let shape = Shape::Slice { element: u8_, pointer_offset: 0, length_offset: 8, is_str: true };
+    let shape = Shape::Slice { element: u8_, pointer_offset: 0, length_offset: 8, data_offset: 0, is_str: true };
     let str_ = types.add(Type { name: "&str".to_owned(), size_bytes: 16, shape });
     let opaque = types.add(Type { name: "run::{async_fn_env#0}".to_owned(), size_bytes: 4, shape: Shape::Opaque });
     let shape = Shape::Pointer { target: Some(opaque), kind: PointerKind::Reference };

@@ -11,7 +11,7 @@ use super::name;
 use super::place::{Location, Missing};
 use super::source::Source;
 use super::value::{Omitted, Payload, Value};
-use super::view::{Items, Stretch, USER_ADDRESSES, View, view};
+use super::view::{EnumStyle, Items, Stretch, USER_ADDRESSES, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
@@ -101,11 +101,25 @@ impl Decoder<'_> {
             View::Word { signed } => self.word(source.word(self.memory)?, signed, depth),
             View::Transparent { offset, ty } => self.value(ty, source.at(offset), inner),
             View::Fields { fields, style } => self.fields(ty, source, fields, style, inner)?,
-            View::Enum { layout, is_transparent } => {
-                let value = self.enumeration_with_data(ty, source, layout, inner)?;
-                if is_transparent { content(value) } else { value }
+            View::ByteString(stretch) => match self.text(ty, source, stretch, depth)? {
+                Value::Text { text, omitted } => Value::Bytes { bytes: text.into_bytes(), omitted },
+                other => other,
+            },
+            View::Inline { inline, items } => self.inline(ty, source, inline, items, inner)?,
+            View::InlineText(inline) => self.inline_text(ty, source, inline)?,
+            View::Small { inline, items, .. } if self.is_inline(source, inline)? => {
+                self.inline(ty, source, inline, items, inner)?
             }
-            View::Enumeration { signed, enumerators } => self.enumeration(ty, source, signed, enumerators)?,
+            View::Small { stretch, items, .. } => self.sequence(ty, source, stretch, items, depth)?,
+            View::Shell(shell) => self.shell(source, shell, inner)?,
+            View::Once { name, offset, ty } => self.once(source.at(offset), name, ty, inner),
+            View::Range(range) => self.range(source, range, inner)?,
+            View::Told(told) => self.told(ty, source, &told)?,
+            View::Plain(text) => Value::Plain(text),
+            View::Enum { layout, style } => styled(self.enumeration_with_data(ty, source, layout, inner)?, style),
+            View::Enumeration { signed, enumerators, style } => {
+                styled(self.enumeration(ty, source, signed, enumerators)?, style)
+            }
             View::Array { element, count } => {
                 let stride = self.types.get(element).size_bytes;
                 let shown = count.min(self.limits.items_max);
@@ -321,20 +335,44 @@ fn named<'f>(fields: impl IntoIterator<Item = &'f Field>, values: Vec<Value>) ->
     fields.into_iter().map(|field| field.name.clone()).zip(values).collect()
 }
 
-/// The only thing in a variant.
-fn content(value: Value) -> Value {
-    match value {
-        Value::Variant { payload: Payload::Tuple(mut fields), .. } if fields.len() == 1 => fields.remove(0),
-        other => other,
+/// A variant as its enum is shown.
+fn styled(value: Value, style: EnumStyle) -> Value {
+    match (value, style) {
+        (Value::Variant { payload: Payload::Tuple(mut fields), .. }, EnumStyle::Content) if fields.len() == 1 => {
+            fields.remove(0)
+        }
+        (Value::Variant { name, payload: Payload::Tuple(mut fields) }, EnumStyle::Beside) if fields.len() == 1 => {
+            let content = fields.remove(0);
+            let payload = match content {
+                Value::Sequence { .. } | Value::Map { .. } => Payload::Beside(Box::new(content)),
+                _ => Payload::Tuple(vec![content]),
+            };
+            Value::Variant { name, payload }
+        }
+        (Value::Variant { name, payload: Payload::Unit }, EnumStyle::Capitals) => Value::Plain(name.to_uppercase()),
+        (Value::Variant { name, payload: Payload::Unit }, EnumStyle::HttpVersion) => Value::Plain(http_version(&name)),
+        (value, _) => value,
     }
 }
 
-pub(crate) fn zero_extended(bytes: &[u8]) -> u128 {
+/// `Http11` → `HTTP/1.1`, `H2` → `HTTP/2.0`.
+fn http_version(name: &str) -> String {
+    match name {
+        "Http09" => "HTTP/0.9".to_owned(),
+        "Http10" => "HTTP/1.0".to_owned(),
+        "Http11" => "HTTP/1.1".to_owned(),
+        "H2" => "HTTP/2.0".to_owned(),
+        "H3" => "HTTP/3.0".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+pub(super) fn zero_extended(bytes: &[u8]) -> u128 {
     bytes.iter().take(16).rev().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
 /// The low `bit_count` bits as a number.
-fn number(bits: u128, bit_count: u32, signed: bool) -> Value {
+pub(super) fn number(bits: u128, bit_count: u32, signed: bool) -> Value {
     let unused = 128_u32.saturating_sub(bit_count).min(127);
     if signed { Value::Signed((bits << unused) as i128 >> unused) } else { Value::Unsigned(bits) }
 }
@@ -351,7 +389,7 @@ fn up_to_nul(mut bytes: Vec<u8>, omitted: Omitted) -> Value {
 }
 
 /// Text if it is UTF-8; a character that a limit cut in two is left out.
-fn text_or_bytes(mut bytes: Vec<u8>, mut omitted: Omitted) -> Value {
+pub(super) fn text_or_bytes(mut bytes: Vec<u8>, mut omitted: Omitted) -> Value {
     if let Err(error) = std::str::from_utf8(&bytes)
         && error.error_len().is_none()
         && !omitted.is_nothing()

@@ -81,12 +81,20 @@ impl Builder {
 
     pub(crate) fn slice(&mut self, element: TypeId) -> TypeId {
         let name = format!("&[{}]", self.name(element));
-        self.add(&name, 16, Shape::Slice { element, pointer_offset: 0, length_offset: 8, is_str: false })
+        self.add(
+            &name,
+            16,
+            Shape::Slice { element, pointer_offset: 0, length_offset: 8, data_offset: 0, is_str: false },
+        )
     }
 
     pub(crate) fn str(&mut self) -> TypeId {
         let element = self.unsigned(1);
-        self.add("&str", 16, Shape::Slice { element, pointer_offset: 0, length_offset: 8, is_str: true })
+        self.add(
+            "&str",
+            16,
+            Shape::Slice { element, pointer_offset: 0, length_offset: 8, data_offset: 0, is_str: true },
+        )
     }
 
     /// A struct with its fields one behind the other, aligned to their sizes up to 8.

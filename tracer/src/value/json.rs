@@ -25,6 +25,9 @@ pub fn to_json(value: &Value) -> Json {
         Value::Float32(value) => float(f64::from(*value), &format!("{value:?}")),
         Value::Float64(value) => float(*value, &format!("{value:?}")),
         Value::Text { text, omitted } => truncated(Json::String(text.clone()), *omitted),
+        Value::Plain(text) => Json::String(text.clone()),
+        Value::Range { .. } => Json::String(value.to_string()),
+        Value::Open { fields, .. } => object(fields),
         Value::Bytes { bytes, omitted } => truncated(json!({ "$bytes": hex(bytes) }), *omitted),
         Value::Uuid(bytes) => Json::String(text::uuid(bytes)),
         Value::Tuple(fields) => array(fields),
@@ -37,6 +40,7 @@ pub fn to_json(value: &Value) -> Json {
             Payload::Unit => Json::String(name.clone()),
             Payload::Tuple(fields) => tagged(name, positional(fields)),
             Payload::Struct(fields) => tagged(name, object(fields)),
+            Payload::Beside(content) => tagged(name, to_json(content)),
         },
         Value::Address(address) => Json::String(format!("{address:#x}")),
         Value::AddressOfText { address, text, omitted } => {

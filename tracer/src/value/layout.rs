@@ -12,6 +12,8 @@ pub struct TypeId(pub u32);
 pub struct Types {
     types: Vec<Type>,
     passing: BTreeMap<TypeId, Passing>,
+    /// 95 for types that rustc 1.95 wrote; 0 if nobody knows. `None`: not looked for yet.
+    pub rustc_minor: Option<u32>,
 }
 
 impl Types {
@@ -112,6 +114,8 @@ pub enum Shape {
         element: TypeId,
         pointer_offset: u64,
         length_offset: u64,
+        /// From where the pointer leads to the first element, in bytes: the counters of `Rc` and `Arc`.
+        data_offset: u64,
         /// The elements are the UTF-8 bytes of a `str`.
         is_str: bool,
     },

@@ -14,8 +14,10 @@ mod decode;
 pub(crate) mod fixture;
 mod limits;
 mod linked;
+mod shell;
 pub(crate) mod source;
 pub mod term;
+mod told;
 #[allow(clippy::module_inception)]
 mod value;
 pub(crate) mod view;

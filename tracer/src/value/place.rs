@@ -117,6 +117,12 @@ pub enum Missing {
     RecordFull,
     /// The call unwound or was not seen to return.
     NoReturn,
+    /// The program itself does not show it now: a cell that is mutably borrowed.
+    Borrowed,
+    /// As above: a lock that is held.
+    Locked,
+    /// As above: nothing is there yet.
+    Uninitialised,
 }
 
 impl fmt::Display for Missing {
@@ -131,6 +137,9 @@ impl fmt::Display for Missing {
             Self::NotCaptured => "not captured",
             Self::RecordFull => "record full",
             Self::NoReturn => "no return",
+            Self::Borrowed => "borrowed",
+            Self::Locked => "locked",
+            Self::Uninitialised => "uninit",
         })
     }
 }

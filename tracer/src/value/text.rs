@@ -23,7 +23,7 @@ impl Display for Value {
                 omitted_bytes(f, *omitted)
             }
             Self::Bytes { bytes, omitted } => {
-                write!(f, "b\"{}\"", bytes.escape_ascii())?;
+                byte_string(f, bytes)?;
                 omitted_bytes(f, *omitted)
             }
             Self::Uuid(bytes) => f.write_str(&uuid(bytes)),
@@ -36,6 +36,18 @@ impl Display for Value {
                 f.write_str(name)?;
                 braced(f, fields)
             }
+            Self::Open { name, fields } => {
+                write!(f, "{name} {{ ")?;
+                fields.iter().try_for_each(|(name, value)| write!(f, "{name}: {value}, "))?;
+                f.write_str(".. }")
+            }
+            Self::Range { start, end, is_inclusive, is_exhausted } => {
+                start.iter().try_for_each(|start| write!(f, "{start}"))?;
+                f.write_str(if *is_inclusive { "..=" } else { ".." })?;
+                end.iter().try_for_each(|end| write!(f, "{end}"))?;
+                f.write_str(if *is_exhausted { " (exhausted)" } else { "" })
+            }
+            Self::Plain(text) => f.write_str(text),
             Self::Sequence { items, omitted } => {
                 f.write_str("[")?;
                 separated(f, items, |f, item| write!(f, "{item}"))?;
@@ -60,6 +72,7 @@ impl Display for Value {
                     Payload::Unit => Ok(()),
                     Payload::Tuple(fields) => positional(f, fields),
                     Payload::Struct(fields) => braced(f, fields),
+                    Payload::Beside(content) => write!(f, " {content}"),
                 }
             }
             Self::Address(address) => write!(f, "{address:#x}"),
@@ -76,6 +89,19 @@ impl Display for Value {
             }
         }
     }
+}
+
+/// As the bytes crate writes them, and Rust's own byte strings.
+fn byte_string(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    f.write_str("b\"")?;
+    for byte in bytes {
+        match byte {
+            b'\'' => f.write_str("'"),
+            0 => f.write_str("\\0"),
+            byte => write!(f, "{}", byte.escape_ascii()),
+        }?;
+    }
+    f.write_str("\"")
 }
 
 /// The hyphenated form, lower case.

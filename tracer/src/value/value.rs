@@ -32,6 +32,20 @@ pub enum Value {
         name: String,
         fields: Vec<(String, Value)>,
     },
+    /// A struct with more than the fields that are shown: `Name { field: value, .. }`.
+    Open {
+        name: String,
+        fields: Vec<(String, Value)>,
+    },
+    /// `start..end`, one of them or both.
+    Range {
+        start: Option<Box<Value>>,
+        end: Option<Box<Value>>,
+        is_inclusive: bool,
+        is_exhausted: bool,
+    },
+    /// Text of its own, without quotes: `1.5s`, `127.0.0.1:80`, `(Weak)`.
+    Plain(String),
     /// An array, slice or vector, or its first elements.
     Sequence {
         items: Vec<Value>,
@@ -75,6 +89,8 @@ pub enum Payload {
     Unit,
     Tuple(Vec<Value>),
     Struct(Vec<(String, Value)>),
+    /// Behind the name, without parentheses: `Array [1, 2]`.
+    Beside(Box<Value>),
 }
 
 /// What a limit left out: bytes of a text, elements of a sequence.

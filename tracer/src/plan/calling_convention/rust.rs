@@ -1,7 +1,8 @@
 //! Rust's own calling convention on x86-64, derived from layouts as rustc does (`rustc_ty_utils::abi`,
 //! `rustc_abi::layout`; compared with rustc 1.95): a value is nothing, a scalar, a pair of scalars, or an aggregate.
 //!
-//! `repr(C)` and `extern "C"` cannot be told from DWARF; the first differs only for a newtype of a float.
+//! `repr(C)` and `extern "C"` cannot be told from DWARF; the first differs only for newtypes: of a float, and within
+//! a pair (atomics are the ones that matter, and are known by name).
 
 use super::{Part, Passed};
 use crate::value::layout::{Enum, Field, Shape, TypeId, Types};
@@ -65,6 +66,8 @@ fn class(types: &Types, ty: TypeId, nesting: u32) -> Class {
             let word = |offset| Part { offset, size_bytes: 8, is_float: false };
             Class::Pair(word(*pointer_offset.min(length_offset)), word(*pointer_offset.max(length_offset)))
         }
+        // They are `repr(C)`, so that not even those of one field are what the field is.
+        Shape::Struct { .. } if ty.name.starts_with("core::sync::atomic::") => Class::Aggregate,
         Shape::Struct { fields, .. } => fields_class(types, fields, ty.size_bytes, nesting),
         Shape::Union { fields } => union_class(types, fields, ty.size_bytes, nesting),
         Shape::Array { .. } => Class::Aggregate,

@@ -39,7 +39,13 @@ impl Compiler<'_> {
         let leads = match view(self.types, ty) {
             View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
             View::Sequence { .. } | View::Ring { .. } | View::Table { .. } => true,
-            View::Tree(_) | View::List(_) => true,
+            View::Tree(_) | View::List(_) | View::ByteString(_) | View::Small { .. } => true,
+            View::Inline { inline, items } => {
+                inline.capacity > 0 && items.parts().any(|part| self.leads_further(part.ty))
+            }
+            View::Shell(shell) => shell.parts.iter().any(|(_, part)| self.leads_further(part.ty)),
+            View::Once { ty, .. } => self.leads_further(ty),
+            View::Range(range) => range.start.iter().chain(&range.end).any(|part| self.leads_further(part.ty)),
             View::Transparent { ty, .. } => self.leads_further(ty),
             View::Fields { fields, .. } => fields.iter().any(|field| self.leads_further(field.ty)),
             View::Enum { layout, .. } => {
@@ -60,7 +66,7 @@ impl Compiler<'_> {
         }
         let may_follow = depth.pointers < self.limits.pointers_max;
         match view(self.types, ty) {
-            View::Text(stretch) if may_follow => {
+            View::Text(stretch) | View::ByteString(stretch) if may_follow => {
                 self.attempt(|compiler| {
                     compiler.follow(depth)?;
                     compiler.text(base, stretch)
@@ -102,6 +108,31 @@ impl Compiler<'_> {
                     compiler.load_word(base.at(pointer_offset))?;
                     compiler.pointee(target, target_offset, depth.pointed_to())
                 });
+            }
+            View::Inline { inline, items } => {
+                self.attempt(|compiler| compiler.inline(base, inline, items, depth.nested()));
+            }
+            View::Small { inline, stretch, items } => {
+                self.attempt(|compiler| compiler.inline(base, inline, items, depth.nested()));
+                if may_follow {
+                    self.attempt(|compiler| {
+                        compiler.follow(depth)?;
+                        compiler.load_word(base.at(inline.length_offset))?;
+                        compiler.assembler.guard(OpCode::JumpIf, 0, inline.capacity)?;
+                        compiler.sequence(base, stretch, items, depth.pointed_to())
+                    });
+                }
+            }
+            View::Shell(shell) => {
+                for (_, part) in shell.parts {
+                    self.chase(part.ty, base.at(part.offset), depth.nested())?;
+                }
+            }
+            View::Once { offset, ty, .. } => self.chase(ty, base.at(offset), depth.nested())?,
+            View::Range(range) => {
+                for part in range.start.into_iter().chain(range.end) {
+                    self.chase(part.ty, base.at(part.offset), depth.nested())?;
+                }
             }
             View::CString if may_follow => {
                 self.attempt(|compiler| {

@@ -6,7 +6,7 @@ use super::super::assembler::{Address, Stop};
 use super::place::Base;
 use super::{Compiler, Depth, Step};
 use crate::value::layout::TypeId;
-use crate::value::view::{Items, Part, Stretch};
+use crate::value::view::{Inline, Items, Part, Stretch};
 
 impl Compiler<'_> {
     pub(super) fn text(&mut self, base: Base<'_>, stretch: Stretch) -> Step {
@@ -97,6 +97,22 @@ impl Compiler<'_> {
             self.enter(part.ty, item.at(part.offset), depth)?;
         }
         Ok(())
+    }
+
+    /// Items in place, as many as a word says, if it says no more than there is room for.
+    pub(super) fn inline(&mut self, base: Base<'_>, inline: Inline, items: Items, depth: Depth) -> Step {
+        if !items.parts().any(|part| self.leads_further(part.ty)) {
+            return Ok(());
+        }
+        let Base::Memory(address) = base else { return Err(Stop::Unreachable) };
+        let cursor = self.assembler.reserve(2)?;
+        let displacement = self.assembler.load_base(address.at(inline.offset))?;
+        self.assembler.add(displacement)?;
+        self.assembler.save_to(cursor)?;
+        self.assembler.load_memory(address.at(inline.length_offset), inline.length_bytes)?;
+        self.assembler.guard(OpCode::JumpUnless, 1, inline.capacity)?;
+        self.assembler.emit(OpCode::Least, |op| op.a = self.limits.items_max)?;
+        self.repeat(cursor, items.stride, |compiler| compiler.parts(items.parts(), Address::Slot(cursor, 0), depth))
     }
 
     /// Items in place. Those in registers are taken one by one.

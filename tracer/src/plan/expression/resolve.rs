@@ -245,6 +245,14 @@ impl<'t> Walker<'t> {
                     _ => false,
                 }
             }
+            View::Shell(shell) => match shell.parts.first() {
+                Some((_, content)) => {
+                    self.forward(content.offset);
+                    self.ty = content.ty;
+                    true
+                }
+                None => false,
+            },
             View::Enum { layout, .. } if is_wrapper(self.types, self.ty) => {
                 let content = layout.variants.iter().position(|variant| matches!(&*variant.name, "Some" | "Ready"));
                 content.is_some_and(|content| {

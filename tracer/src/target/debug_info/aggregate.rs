@@ -166,24 +166,25 @@ fn slice<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, name: &str, children
     let pointer_type = target(loader.view, Position { unit: at.unit, offset: pointer.offset().0 }, pointer)?;
     let pointer_entry = loader.view.entry(pointer_type)?;
     let pointee = target(loader.view, pointer_type, &pointer_entry)?;
-    let element = match name::counted(behind) {
+    let (element, data_offset) = match name::counted(behind) {
         Some(_) => unsized_element(loader, pointee)?,
-        None => pointee,
+        None => (pointee, 0),
     };
     // Too many pointers deep: a struct with two words.
     let element = loader.load_behind(element)?;
     let is_str = text == Some(TextKind::Str);
-    Some(Shape::Slice { element, pointer_offset, length_offset, is_str })
+    Some(Shape::Slice { element, pointer_offset, length_offset, data_offset, is_str })
 }
 
-/// The element of the slice that a struct ends with; of text, whatever its field is.
-fn unsized_element(loader: &TypeLoader<'_, '_>, at: Position) -> Option<Position> {
+/// The element of the slice that a struct ends with (of text, whatever its field is), and where the slice begins.
+fn unsized_element(loader: &TypeLoader<'_, '_>, at: Position) -> Option<(Position, u64)> {
     let members = loader.view.children(at);
     let last = members.iter().rfind(|child| child.tag() == dw::DW_TAG_member)?;
     let field = target(loader.view, Position { unit: at.unit, offset: last.offset().0 }, last)?;
     let entry = loader.view.entry(field)?;
-    match entry.tag() {
-        dw::DW_TAG_array_type => target(loader.view, field, &entry),
-        _ => Some(field),
-    }
+    let element = match entry.tag() {
+        dw::DW_TAG_array_type => target(loader.view, field, &entry)?,
+        _ => field,
+    };
+    Some((element, start(last)?))
 }

@@ -85,6 +85,9 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
     /// The type of that entry. Complete, with all that is behind its pointers, when the outermost call returns.
     pub(super) fn load(&mut self, at: Position) -> TypeId {
         let id = self.load_inside(at);
+        if self.loaded.types.rustc_minor.is_none() && is_rust(self, at.unit) {
+            self.loaded.types.rustc_minor = Some(self.view.producer(at.unit).map_or(0, |name| rustc_minor(&name)));
+        }
         if self.nesting == 0 {
             self.nesting = 1;
             while let Some((at, distance)) = self.waiting.pop_front() {
@@ -312,6 +315,12 @@ fn base(name: &str, die: &Die<'_>, size_bytes: u64) -> Shape {
         dw::DW_ATE_signed | dw::DW_ATE_signed_char if size_bytes > 0 => Shape::Integer { signed: true },
         _ => Shape::Opaque,
     }
+}
+
+/// `clang LLVM (rustc version 1.95.0 (59807616e 2026-04-14))` → 95.
+fn rustc_minor(producer: &str) -> u32 {
+    let version = producer.split_once("rustc version 1.").map_or("", |(_, rest)| rest);
+    version.split_once('.').and_then(|(minor, _)| minor.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a unit's language spells tuples and enums Rust's way.

@@ -224,6 +224,12 @@ impl<'a> View<'a> {
         self.scan(unit).language
     }
 
+    /// The compiler that wrote the unit, as it calls itself.
+    pub(super) fn producer(&self, unit: usize) -> Option<Cow<'a, str>> {
+        let root = self.entry(Position { unit, offset: self.header(unit)?.root_offset().0 })?;
+        self.string(unit, root.attr_value(gimli::DW_AT_producer)?)
+    }
+
     pub(super) fn damaged(&self, unit: usize, source: gimli::Error) {
         let offset = self.info.units.get(unit).map_or(0, |entry| entry.start);
         self.info.report(DebugInfoError::Unit { offset, source });

@@ -9,7 +9,7 @@ use super::index::source_line;
 use super::type_loader::{TypeLoader, number};
 use super::type_name::target;
 use super::unit::{Attribute, Die, Position, Slice};
-use crate::value::layout::{Enum, Field, Shape, Tag, Variant};
+use crate::value::layout::{Enum, Field, Shape, Tag, Type, Variant};
 
 /// Reads the variant part at `at`. `common` are the fields outside of it, which every variant has.
 pub(super) fn read<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, part: &Die<'a>, common: &[Field]) -> Shape {
@@ -20,11 +20,23 @@ pub(super) fn read<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, part: &Die
         .filter(|child| child.tag() == dw::DW_TAG_variant)
         .map(|child| variant(loader, Position { unit: at.unit, offset: child.offset().0 }, child, tag, common))
         .collect::<Option<Vec<_>>>();
-    match variants {
+    match variants.map(|variants| possible(loader, variants, tag)) {
         // Several variants and nothing to tell them apart: better to show bytes than a guess.
         Some(variants) if tag.is_some() || variants.len() <= 1 => Shape::Enum(Enum { tag, variants }),
         _ => Shape::Opaque,
     }
+}
+
+/// Without a tag only one variant can be a value: the others have a part that has none, such as `Infallible`.
+fn possible(loader: &TypeLoader<'_, '_>, mut variants: Vec<Variant>, tag: Option<Tag>) -> Vec<Variant> {
+    if tag.is_none() && variants.len() > 1 {
+        variants.retain(|variant| !variant.fields.iter().any(|field| has_no_value(loader.get(field.ty))));
+    }
+    variants
+}
+
+fn has_no_value(ty: &Type) -> bool {
+    ty.name == "!" || matches!(&ty.shape, Shape::Enum(layout) if layout.variants.is_empty())
 }
 
 fn tag<'a>(loader: &mut TypeLoader<'_, 'a>, unit: usize, discriminant: Attribute<'a>) -> Option<Tag> {

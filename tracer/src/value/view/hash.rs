@@ -21,10 +21,7 @@ pub(super) fn known<'t>(types: &Types, ty: &Type, fields: &[Field]) -> Option<Vi
         "std::collections::hash::set::HashSet" | "hashbrown::set::HashSet" => true,
         // Wrappers of these that choose another hasher.
         "ahash::hash_map::AHashMap" | "ahash::hash_set::AHashSet" => {
-            return match fields {
-                [Field { offset, ty, bits: None, .. }] => Some(View::Transparent { offset: *offset, ty: *ty }),
-                _ => None,
-            };
+            return super::wrapper::transparent(fields);
         }
         _ => return None,
     };

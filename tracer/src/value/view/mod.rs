@@ -5,13 +5,19 @@ mod collection;
 mod cpp;
 mod find;
 mod hash;
+mod inline;
 mod linked;
 mod pointer;
+mod shell;
 mod text;
+mod told;
 mod wrapper;
 
 pub(crate) use self::hash::Table;
+pub(crate) use self::inline::Inline;
 pub(crate) use self::linked::{List, Ring, Tree, TreeNode};
+pub(crate) use self::shell::{Hidden, Range, Shell};
+pub(crate) use self::told::{Meaning, Number, Told};
 use super::layout::{Enum, Field, Shape, StructStyle, Type, TypeId, Types};
 use super::name;
 
@@ -65,6 +71,34 @@ pub(crate) enum View<'t> {
     Word {
         signed: bool,
     },
+    /// Bytes somewhere else, shown as `b"…"`.
+    ByteString(Stretch),
+    /// Items in place.
+    Inline {
+        inline: Inline,
+        items: Items,
+    },
+    /// Text in place.
+    InlineText(Inline),
+    /// Items in place as long as they fit, otherwise elsewhere.
+    Small {
+        inline: Inline,
+        stretch: Stretch,
+        items: Items,
+    },
+    /// A struct of which only some parts are shown, or only in some states.
+    Shell(Shell),
+    /// A cell that is set once: `Name(content)` of its option.
+    Once {
+        name: String,
+        offset: u64,
+        ty: TypeId,
+    },
+    Range(Range),
+    /// Worked out from a few numbers.
+    Told(Told),
+    /// Said by the type alone.
+    Plain(String),
     /// Shown as its only field.
     Transparent {
         offset: u64,
@@ -74,14 +108,14 @@ pub(crate) enum View<'t> {
         fields: &'t [Field],
         style: StructStyle,
     },
-    /// An enum; with `is_transparent` shown as the content of its variant.
     Enum {
         layout: &'t Enum,
-        is_transparent: bool,
+        style: EnumStyle,
     },
     Enumeration {
         signed: bool,
         enumerators: &'t [(String, i128)],
+        style: EnumStyle,
     },
     Array {
         element: TypeId,
@@ -89,6 +123,34 @@ pub(crate) enum View<'t> {
     },
     /// Only its bytes are known.
     Raw,
+}
+
+/// How the variant of an enum is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EnumStyle {
+    /// `Name(content)`
+    Tagged,
+    /// The content alone.
+    Content,
+    /// `Name [items]`, `Name {entries}`: serde_json's values.
+    Beside,
+    /// `NAME`: the methods of HTTP.
+    Capitals,
+    /// `HTTP/1.1`: the versions of HTTP, named `Http11`.
+    HttpVersion,
+}
+
+impl EnumStyle {
+    fn of(name: &str) -> Self {
+        match name::base(name) {
+            "alloc::borrow::Cow" | "serde_json::number::N" => Self::Content,
+            "core::net::ip_addr::IpAddr" | "core::net::socket_addr::SocketAddr" => Self::Content,
+            "serde_json::value::Value" => Self::Beside,
+            "http::method::Inner" => Self::Capitals,
+            "http::version::Http" => Self::HttpVersion,
+            _ => Self::Tagged,
+        }
+    }
 }
 
 /// A pointer word and a length word, by their offsets in the value. The content starts `data_offset` bytes
@@ -169,18 +231,25 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
         Shape::Bool => View::Bool,
         Shape::Char => View::Char,
         Shape::Pointer { target, kind } => pointer::view(types, *target, *kind),
-        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
-            pointer::slice(types, ty, *element, Stretch::new(*pointer_offset, *length_offset), *is_str)
+        Shape::Slice { element, pointer_offset, length_offset, data_offset, is_str } => {
+            let stretch = Stretch { data_offset: *data_offset, ..Stretch::new(*pointer_offset, *length_offset) };
+            pointer::slice(types, ty, *element, stretch, *is_str)
         }
         Shape::Struct { fields, style: StructStyle::Tuple, .. } if fields.is_empty() => View::Unit,
         Shape::Struct { fields, style, .. } => View::Fields { fields, style: *style },
-        Shape::Enum(layout) => View::Enum { layout, is_transparent: name::base(&ty.name) == "alloc::borrow::Cow" },
-        Shape::Enumeration { signed, enumerators } => View::Enumeration { signed: *signed, enumerators },
+        Shape::Enum(layout) => View::Enum { layout, style: EnumStyle::of(&ty.name) },
+        Shape::Enumeration { signed, enumerators } => {
+            View::Enumeration { signed: *signed, enumerators, style: EnumStyle::of(&ty.name) }
+        }
         Shape::Array { element, count } => match types.get(*element).shape {
             Shape::CChar { .. } => View::CharArray { count: *count },
             _ => View::Array { element: *element, count: *count },
         },
         Shape::Opaque if ty.name == "()" && ty.size_bytes == 0 => View::Unit,
+        // `{:?}` does not look into it either: nobody knows whether it is a value.
+        Shape::Union { .. } if name::base(&ty.name) == "core::mem::maybe_uninit::MaybeUninit" => {
+            View::Plain(ty.name.trim_start_matches("core::mem::maybe_uninit::").to_owned())
+        }
         Shape::Union { .. } | Shape::Function | Shape::Opaque => View::Raw,
     }
 }
@@ -190,6 +259,9 @@ fn known<'t>(types: &'t Types, ty: &'t Type) -> Option<View<'t>> {
     let Shape::Struct { fields, parameters, .. } = &ty.shape else { return None };
     let collection = collection::known(types, ty, fields).or_else(|| hash::known(types, ty, fields));
     let collection = collection.or_else(|| linked::known(types, ty, fields));
+    let collection = collection.or_else(|| inline::known(types, ty, fields));
+    let collection = collection.or_else(|| shell::known(types, ty, fields));
+    let collection = collection.or_else(|| told::known(types, ty, fields));
     collection.or_else(|| library(types, ty, fields, parameters))
 }
 
@@ -210,7 +282,9 @@ fn library<'t>(
         "bytes::bytes::Bytes" | "bytes::bytes_mut::BytesMut" => text::bytes(types, fields),
         "alloc::boxed::Box" => pointer::boxed(types, fields),
         "alloc::rc::Rc" | "alloc::sync::Arc" => pointer::shared(types, fields, parameters),
-        "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" => wrapper::only_scalar(types, fields),
+        "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" | "core::num::saturating::Saturating" => {
+            wrapper::only_scalar(types, fields)
+        }
         "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" | "std::unique_ptr" => {
             wrapper::only_scalar(types, fields)
         }
@@ -218,17 +292,23 @@ fn library<'t>(
         "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
         "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),
         path if path.starts_with("core::sync::atomic::Atomic") => wrapper::only_scalar(types, fields),
-        "core::cell::UnsafeCell" | "core::mem::maybe_dangling::MaybeDangling" => match fields {
-            [Field { offset, ty, bits: None, .. }] => Some(View::Transparent { offset: *offset, ty: *ty }),
-            _ => None,
-        },
-        "core::cell::RefCell" => wrapper::only(fields, "value"),
-        "std::sync::poison::mutex::Mutex" | "std::sync::mutex::Mutex" | "lock_api::mutex::Mutex" => {
-            wrapper::only(fields, "data")
+        "core::cell::UnsafeCell" => wrapper::transparent(fields),
+        // A lock whose state is not understood: the content.
+        "lock_api::mutex::Mutex" | "lock_api::rwlock::RwLock" => wrapper::only(fields, "data"),
+        "std::sync::poison::mutex::Mutex" | "std::sync::mutex::Mutex" => wrapper::only(fields, "data"),
+        "std::sync::poison::rwlock::RwLock" | "std::sync::rwlock::RwLock" => wrapper::only(fields, "data"),
+        "core::pin::Pin" | "serde_json::map::Map" | "http::method::Method" | "http::version::Version" => {
+            wrapper::transparent(fields)
         }
-        "std::sync::poison::rwlock::RwLock" | "std::sync::rwlock::RwLock" | "lock_api::rwlock::RwLock" => {
-            wrapper::only(fields, "data")
+        "time::duration::Duration" | "time::signed_duration::SignedDuration" => {
+            wrapper::parts(ty, fields, &["seconds", "nanoseconds"])
         }
+        path if path.starts_with("deranged::Ranged") => wrapper::transparent(fields),
+        "deranged::unsafe_wrapper::Unsafe" => wrapper::transparent(fields),
+        "http::status::StatusCode" => wrapper::only_scalar(types, fields),
+        "http::header::value::HeaderValue" => text::header(types, fields),
+        "serde_json::number::Number" => wrapper::transparent(fields),
+        "std::time::Instant" | "std::time::SystemTime" => wrapper::moment(types, ty, fields),
         _ => cpp::known(types, ty, fields),
     }
 }

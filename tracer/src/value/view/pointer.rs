@@ -5,9 +5,6 @@ use super::{Items, Stretch, View};
 use crate::value::layout::{Field, PointerKind, Shape, Type, TypeId, Types};
 use crate::value::name::{self, TextKind};
 
-/// Strong and weak count, in front of the value that `Rc` and `Arc` share.
-const REFERENCE_COUNTS_BYTES: u64 = 16;
-
 pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'static> {
     let Some(target) = target else { return View::Address };
     match (&types.get(target).shape, kind) {
@@ -23,10 +20,7 @@ pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> 
 /// `Box<[T]>`, `Rc<str>` and `Arc<str>` hold theirs behind one.
 pub(super) fn slice(types: &Types, ty: &Type, element: TypeId, stretch: Stretch, is_str: bool) -> View<'static> {
     let behind = name::behind_pointer(&ty.name).unwrap_or(&ty.name);
-    let (content, stretch) = match name::counted(behind) {
-        Some(content) => (content, Stretch { data_offset: REFERENCE_COUNTS_BYTES, ..stretch }),
-        None => (behind, stretch),
-    };
+    let content = name::counted(behind).unwrap_or(behind);
     match name::text(content) {
         Some(TextKind::CStr) => View::Text(Stretch { terminator_bytes: 1, ..stretch }),
         Some(_) => View::Text(stretch),
@@ -56,11 +50,9 @@ pub(super) fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(S
             let value = field(fields, "value").or_else(|| field(fields, "data"))?;
             Some(View::Pointee { pointer_offset: offset, target_offset: value.offset, target: value.ty })
         }
-        Shape::Slice { element, pointer_offset, length_offset, is_str } => {
-            let stretch = Stretch {
-                data_offset: REFERENCE_COUNTS_BYTES,
-                ..Stretch::new(offset + pointer_offset, offset + length_offset)
-            };
+        Shape::Slice { element, pointer_offset, length_offset, data_offset, is_str } => {
+            let stretch = Stretch::new(offset + pointer_offset, offset + length_offset);
+            let stretch = Stretch { data_offset: *data_offset, ..stretch };
             let of_pointer = name::behind_pointer(&types.get(pointer).name).and_then(name::counted);
             let parameter = || parameters.iter().find(|(name, _)| name == "T").map(|(_, ty)| &*types.get(*ty).name);
             let content = of_pointer.or_else(parameter);
@@ -68,8 +60,7 @@ pub(super) fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(S
                 Some(TextKind::CStr) => Some(View::Text(Stretch { terminator_bytes: 1, ..stretch })),
                 Some(_) => Some(View::Text(stretch)),
                 None if *is_str => Some(View::Text(stretch)),
-                // Elements that are aligned to more than two words begin later.
-                None if content?.starts_with('[') && types.get(*element).size_bytes <= 8 => {
+                None if content?.starts_with('[') => {
                     Some(View::Sequence { stretch, items: Items::list(types, *element) })
                 }
                 None => Some(View::Raw),

@@ -16,9 +16,19 @@ pub(super) fn c_string_owned(types: &Types, fields: &[Field]) -> Option<View<'st
     }
 }
 
-/// The bytes crate's buffers: `{:?}` prints them as text.
+/// The value of a header of HTTP: bytes that are text.
+pub(super) fn header(types: &Types, fields: &[Field]) -> Option<View<'static>> {
+    let inner = field(fields, "inner")?;
+    let Shape::Struct { fields, .. } = &types.get(inner.ty).shape else { return None };
+    match bytes(types, fields)? {
+        View::ByteString(stretch) => Some(View::Text(stretch.at(inner.offset))),
+        _ => None,
+    }
+}
+
+/// The bytes crate's buffers.
 pub(super) fn bytes(types: &Types, fields: &[Field]) -> Option<View<'static>> {
     let (pointer_offset, _) = first(types, field(fields, "ptr")?, is_thin_pointer, 0)?;
     let (length_offset, _) = first(types, field(fields, "len")?, is_word, 0)?;
-    Some(View::Text(Stretch::new(pointer_offset, length_offset)))
+    Some(View::ByteString(Stretch::new(pointer_offset, length_offset)))
 }

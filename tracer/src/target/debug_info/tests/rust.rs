@@ -261,7 +261,8 @@ fn slices_and_strings_have_elements() {
     assert_eq!(names, ["tree", "text", "bytes", "many", "boxed", "slice"].map(Some));
     for (name, element, is_text) in [("text", "u8", true), ("bytes", "u16", false), ("slice", "u8", false)] {
         let ty = loaded.types.get(parameter(&signature, name).ty);
-        let Shape::Slice { element: found, pointer_offset: 0, length_offset: 8, is_str } = ty.shape else {
+        let Shape::Slice { element: found, pointer_offset: 0, length_offset: 8, data_offset: 0, is_str } = ty.shape
+        else {
             panic!("{name} is {ty:?}");
         };
         assert_eq!((loaded.types.get(found).name.as_str(), is_str), (element, is_text), "{name}");
