@@ -9,17 +9,18 @@ use crate::report::plan::{PlanReport, PlannedFunction, PlannedValue};
 
 /// The plan as it is shown.
 pub fn report(planned: &Planned) -> PlanReport {
-    let mut functions: BTreeMap<&str, PlannedFunction> = BTreeMap::new();
+    let mut functions: BTreeMap<String, PlannedFunction> = BTreeMap::new();
     for description in &planned.descriptions.functions {
-        let function = functions.entry(&description.name).or_insert_with(|| described(planned, description));
-        match description.kind {
+        let function = functions.entry(title(description)).or_insert_with(|| described(planned, description));
+        match &description.kind {
             DescriptionKind::Inlined => function.inlined += 1,
+            DescriptionKind::Line(line) if line.is_inlined => function.inlined += 1,
             _ => function.copies += 1,
         }
     }
     for point in &planned.attach.points {
         let description = planned.descriptions.function(point.cookie);
-        let Some(function) = description.and_then(|description| functions.get_mut(description.name.as_str())) else {
+        let Some(function) = description.and_then(|description| functions.get_mut(&title(description))) else {
             continue;
         };
         match point.program {
@@ -36,6 +37,11 @@ pub fn report(planned: &Planned) -> PlanReport {
     }
 }
 
+/// A line is one thing, however many functions it is in.
+fn title(description: &Description) -> String {
+    description.kind.source_line().unwrap_or_else(|| description.name.clone())
+}
+
 fn described(planned: &Planned, description: &Description) -> PlannedFunction {
     let value = |parameter: &Parameter| PlannedValue {
         name: parameter.name.to_string(),
@@ -43,9 +49,10 @@ fn described(planned: &Planned, description: &Description) -> PlannedFunction {
         location: parameter.location.clone(),
     };
     PlannedFunction {
-        name: description.name.clone(),
+        name: title(description),
         is_poll: description.kind == DescriptionKind::Poll,
         is_usdt: description.kind == DescriptionKind::Usdt,
+        is_line: matches!(description.kind, DescriptionKind::Line(_)),
         is_untyped: description.is_untyped(),
         arguments: description.arguments.iter().map(value).collect(),
         result: match &description.result {

@@ -25,6 +25,7 @@ Examples:
   tracer list ./myapp 'Store::*'               of a program that does not run
   tracer list -p myapp 'libc.so.6!mall*'       a library's functions
   tracer list -p postgres 'usdt:*:query*'      USDT probes with their arguments
+  tracer list -p myapp audit_log.rs:40-60      lines of source that have code, and whose
 
 Each line is one function, with its signature if there is debug information (`_` is a parameter without a name, or one \
 that the compiler removed). Copies, as generic functions have them, are counted. A function marked `inlined only` is \

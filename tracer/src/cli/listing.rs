@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
+use crate::plan::line::{self, CodeLine};
 use crate::plan::pattern::Pattern;
 use crate::plan::probe::{Place, Probe};
 use crate::plan::selection::{at, is_wanted, may_match};
+use crate::plan::source_line::{FileSuffix, Lines};
 use crate::plan::usdt::operand_type;
-use crate::report::list::{ListedFunction, ListedUsdt, Listing, Signature, UsdtArgument};
+use crate::report::list::{ListedFunction, ListedLine, ListedUsdt, Listing, Signature, UsdtArgument};
 use crate::target::address::LinkAddress;
 use crate::target::debug_info::{Function, FunctionKind, Interface};
 use crate::target::demangle::Fragment;
@@ -39,6 +41,9 @@ pub fn gather(images: &[Image<'_>], probe: Option<&Probe>, closures: bool) -> Li
             }
             Some(Place::Address { object, address }) if is_meant(object) => {
                 listing.functions.extend(function_at(image, *address));
+            }
+            Some(Place::Line { object, file, lines }) if is_meant(object) => {
+                listing.lines.extend(source_lines(image, file, *lines));
             }
             Some(Place::Function { .. } | Place::Address { .. } | Place::Line { .. }) => {}
             Some(Place::Usdt { provider, name }) => {
@@ -177,6 +182,14 @@ fn function_at(image: &Image<'_>, address: LinkAddress) -> Vec<ListedFunction> {
     let is_async = selected.kind == FunctionKind::AsyncFn;
     let copy = Copy { name: selected.name, is_async, has_code: true, inlined_copies: 0, interface };
     together(vec![copy], &image.object.name())
+}
+
+fn source_lines(image: &Image<'_>, file: &FileSuffix, lines: Lines) -> impl Iterator<Item = ListedLine> {
+    let object = image.object.name().into_owned();
+    line::lines(image, file, lines).into_iter().map(move |found| {
+        let CodeLine { file, line, functions, sites } = found;
+        ListedLine { file, line, object: object.clone(), functions, sites }
+    })
 }
 
 fn usdt(image: &Image<'_>, is_wanted: impl Fn(&str, &str) -> bool) -> Vec<ListedUsdt> {

@@ -21,7 +21,7 @@ use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
 use crate::plan::description::DescriptionKind;
 use crate::plan::function::{FunctionOptions, Returns};
 use crate::plan::inlined::InlinedCopies;
-use crate::plan::probe::Probe;
+use crate::plan::probe::{Place, Probe};
 use crate::plan::request::{self, Planned, TraceRequest};
 use crate::report::json::JsonReport;
 use crate::report::output::{Output, OutputError};
@@ -48,6 +48,7 @@ Examples:
   tracer trace -p myapp 'libc.so.6!malloc' -n 3       a function of a library
   tracer trace -p myapp 'Store::save' --backtrace     who calls it, inlined callers included
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
+  tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
   tracer trace -p myapp 'Store::save' --json | jq -c .args
 
@@ -64,7 +65,7 @@ Exit codes: 0 done (a limit was reached, Ctrl-C, or the target exited), 1 failed
 pub struct Arguments {
     #[command(flatten)]
     target: TargetOptions,
-    /// What to trace: 'Store::save', 'store::*', '/regex/', 'libfoo.so!name', 'usdt:provider:name', 0x11a0
+    /// What to trace: 'Store::save', 'store::*', '/regex/', 'libfoo.so!name', 'usdt:provider:name', file.rs:42, 0x11a0
     #[arg(required = true, value_name = "PROBE")]
     probes: Vec<String>,
     /// End after so many calls, and see their returns; 0 lifts the limit
@@ -146,6 +147,7 @@ impl From<InlinedOption> for InlinedCopies {
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.output.set_up();
     let probes = arguments.probes.iter().map(|text| Probe::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    check_lines(&probes)?;
     let process = Process::find(&arguments.target.process)?;
     let files = Files::new();
     let images = images(&process, &files, |path| request::needs_object(&probes, path))?;
@@ -188,6 +190,18 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
     runtime.block_on(trace_process(arguments, &process, &probes, planned, &request, limits, unwinder))
+}
+
+/// A stretch of lines can be listed, but not traced.
+fn check_lines(probes: &[Probe]) -> Result<(), Failure> {
+    let is_stretch = |probe: &&Probe| matches!(&probe.place, Place::Line { lines, .. } if lines.single().is_none());
+    match probes.iter().find(is_stretch) {
+        Some(probe) => Err(Failure::usage(format!(
+            "{:?} names several lines: trace one of them, as in file.rs:42; `tracer list` shows which have code",
+            probe.text
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
@@ -264,11 +278,18 @@ async fn trace_process(
 fn armed(arguments: &Arguments, process: &Process, planned: &Planned, session: &Session) -> String {
     let (probes, functions): (Vec<_>, Vec<_>) =
         planned.descriptions.functions.iter().partition(|function| function.kind == DescriptionKind::Usdt);
+    let (lines, functions): (Vec<_>, Vec<_>) =
+        functions.into_iter().partition(|function| matches!(function.kind, DescriptionKind::Line(_)));
     let (inlined, functions): (Vec<_>, Vec<_>) =
         functions.into_iter().partition(|function| function.kind == DescriptionKind::Inlined);
+    let lines: BTreeSet<String> = lines.iter().filter_map(|line| line.kind.source_line()).collect();
     let probes: BTreeSet<&str> = probes.iter().map(|probe| probe.name.as_str()).collect();
-    let subjects =
-        Subjects { functions: functions.len() as u64, inlined: inlined.len() as u64, probes: probes.len() as u64 };
+    let subjects = Subjects {
+        functions: functions.len() as u64,
+        inlined: inlined.len() as u64,
+        lines: lines.len() as u64,
+        probes: probes.len() as u64,
+    };
     let limits = match (arguments.limit, arguments.duration.0) {
         (0, None) => "without limit".to_owned(),
         (0, Some(time)) => format!("for {}", humantime::format_duration(time)),

@@ -8,7 +8,7 @@ use tracer_ebpf::abi::cookie::Cookie;
 use tracer_ebpf::abi::record::Outcome;
 
 use super::description::{Description, DescriptionKind, Descriptions, Parameter, ResultDescription};
-use super::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
+use super::event::{Argument, Call, Ending, Event, LineHit, Return, Returned, Thread, Untold, Usdt};
 use super::record::{Malformed, Record, What};
 use crate::value::image::Image;
 use crate::value::layout::{Enum, UNRESUMED};
@@ -54,7 +54,11 @@ impl Decoder {
         let Record { call_id: id, time_ns, depth, .. } = record;
         let image = image(record, registers)?;
         let (arguments, untold) = self.arguments(&function, &image);
-        Ok(match function.kind {
+        Ok(match &function.kind {
+            DescriptionKind::Line(line) => {
+                let (line, locals) = (Arc::clone(line), arguments);
+                Event::Line(LineHit { id, parent, time_ns, thread, depth, function, line, locals, stack: None })
+            }
             DescriptionKind::Usdt => {
                 Event::Usdt(Usdt { id, parent, time_ns, thread, depth, probe: function, arguments, stack: None })
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracer_ebpf::abi::control::Tripped;
 
-use super::description::Description;
+use super::description::{Description, LineOf};
 use super::loss::Losses;
 use crate::value::Value;
 use crate::value::backtrace::Stack;
@@ -15,6 +15,7 @@ pub enum Event {
     Call(Call),
     Return(Return),
     Usdt(Usdt),
+    Line(LineHit),
     /// A thread's name became known. Later events of the thread carry it.
     ThreadNamed(Thread),
     /// The kernel admits no more calls; returns of open ones still come.
@@ -118,6 +119,22 @@ pub enum Returned {
     Absent,
 }
 
+/// A line of source was reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineHit {
+    pub id: u64,
+    pub parent: Option<u64>,
+    pub time_ns: u64,
+    pub thread: Thread,
+    pub depth: u32,
+    /// The function that the line is in.
+    pub function: Arc<Description>,
+    pub line: Arc<LineOf>,
+    pub locals: Vec<Argument>,
+    /// As in [`Call::stack`].
+    pub stack: Option<Stack>,
+}
+
 /// A USDT probe fired.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usdt {
@@ -138,6 +155,7 @@ impl Event {
         match self {
             Self::Call(call) => Some(&mut call.stack),
             Self::Usdt(usdt) => Some(&mut usdt.stack),
+            Self::Line(hit) => Some(&mut hit.stack),
             Self::Return(_) | Self::ThreadNamed(_) | Self::Limit { .. } | Self::Lost { .. } => None,
         }
     }

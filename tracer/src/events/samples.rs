@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
 
-use super::description::{Description, DescriptionKind, Descriptions, Parameter, ResultDescription};
-use super::event::{Argument, Call, Ending, Return, Returned, Thread};
+use super::description::{Description, DescriptionKind, Descriptions, LineOf, Parameter, ResultDescription};
+use super::event::{Argument, Call, Ending, LineHit, Return, Returned, Thread};
 use crate::value::Value;
 use crate::value::layout::{PointerKind, Shape, Type, Types};
 use crate::value::place::{Location, MemoryPlace, Piece, Place, Register};
@@ -120,6 +120,13 @@ pub(crate) fn returned(id: u64) -> Return {
 pub(crate) fn inlined() -> Call {
     let function = Description { kind: DescriptionKind::Inlined, ..(*described(STORE)).clone() };
     Call { function: Arc::new(function), returns: false, ..call(1, 0) }
+}
+
+/// Line 42 of `store`, inlined.
+pub(crate) fn line() -> LineHit {
+    let line = Arc::new(LineOf { file: "src/audit_log.rs".to_owned(), line: 42, is_inlined: true });
+    let Call { id, parent, time_ns, thread, depth, function, arguments, .. } = call(1, 0);
+    LineHit { id, parent, time_ns, thread, depth, function, line, locals: arguments, stack: None }
 }
 
 /// The first poll of `async fn run(attempt: u32)`.

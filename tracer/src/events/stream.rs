@@ -131,7 +131,7 @@ impl Stream {
                 }
             }
             Event::Return(end) => self.pairs.returned(end),
-            Event::Usdt(_) => self.pairs.event(),
+            Event::Usdt(_) | Event::Line(_) => self.pairs.event(),
             Event::ThreadNamed(_) | Event::Limit { .. } | Event::Lost { .. } => {}
         }
         emit(event)

@@ -9,6 +9,7 @@ use crate::value::fixture::{Builder, Target};
 use crate::value::image::Image;
 use crate::value::layout::{Field, PointerKind, Shape, StructStyle, Type, TypeId};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
+use crate::value::term::{Operator, Term};
 use crate::value::{Limits, Omitted, Payload, Value, decode};
 
 const START: u64 = 0x7f00_0000_0000;
@@ -129,17 +130,33 @@ fn any_location(size_bytes: u64, choices: &mut Choices) -> Location {
     let mut register = || Register(choices.below(16) as u8);
     let (base, index) = (register(), register());
     let in_memory = |place| Location::whole(size_bytes, Place::Memory(place));
-    match choices.below(8) {
-        0..=2 => in_memory(MemoryPlace::at(base, 8)),
-        3 => in_memory(MemoryPlace { base: Some(base), index: Some((index, 8)), displacement: -8, indirect: None }),
-        4 => in_memory(MemoryPlace { indirect: Some(16), ..MemoryPlace::at(base, 0) }),
-        5 => in_memory(MemoryPlace { base: None, index: None, displacement: START as i64 + 256, indirect: None }),
+    match choices.below(18) {
+        16 => {
+            let behind = Term::Register(base).plus(8).load(8).plus(16).load(8).plus(-8);
+            Location::whole(size_bytes, behind.pointed_to())
+        }
+        17 => {
+            let scaled = Term::operation(Operator::ShiftLeft, Term::Register(index), Term::Constant(2));
+            let address = Term::operation(Operator::Plus, Term::Register(base).load(8), scaled).plus(24);
+            Location::whole(size_bytes, address.pointed_to())
+        }
+        0..=5 => in_memory(MemoryPlace::at(base, 8)),
+        6 | 7 => in_memory(MemoryPlace { base: Some(base), index: Some((index, 8)), displacement: -8, indirect: None }),
+        8 | 9 => in_memory(MemoryPlace { indirect: Some(16), ..MemoryPlace::at(base, 0) }),
+        10 | 11 => in_memory(MemoryPlace { base: None, index: None, displacement: START as i64 + 256, indirect: None }),
         _ => Location { pieces: (0..size_bytes).step_by(8).map(|at| any_piece(size_bytes - at, choices)).collect() },
     }
 }
 
 fn any_piece(rest_bytes: u64, choices: &mut Choices) -> Piece {
-    let place = match choices.below(10) {
+    let mut register = || Term::Register(Register(choices.below(16) as u8));
+    let worked_out = [
+        register().plus(8).itself(),
+        register().load(8).plus(16).itself(),
+        Term::operation(Operator::Xor, register(), register().load(4)).itself(),
+    ];
+    let place = match choices.below(13) {
+        worked @ 10..13 => worked_out[worked as usize - 10].clone(),
         0 => Place::Constant(choices.below(4)),
         1 => Place::Missing(Missing::OptimizedOut),
         2 => Place::Memory(MemoryPlace::at(Register(choices.below(16) as u8), 0)),
@@ -246,7 +263,7 @@ fn what_is_copied_decodes_like_the_target_itself() {
             Err(error) => panic!("seed {seed}: {error}"),
         }
     }
-    assert!(equal > 400, "only {equal} of 4000 cases compare whole values");
+    assert!(equal > 300, "only {equal} of 4000 cases compare whole values");
 }
 
 proptest! {

@@ -46,7 +46,9 @@ pub struct Description {
 impl Description {
     /// Whether no debug information says what it takes and returns.
     pub fn is_untyped(&self) -> bool {
-        self.kind != DescriptionKind::Usdt && self.arguments.is_empty() && self.result == ResultDescription::Untyped
+        !matches!(self.kind, DescriptionKind::Usdt | DescriptionKind::Line(_))
+            && self.arguments.is_empty()
+            && self.result == ResultDescription::Untyped
     }
 }
 
@@ -69,7 +71,29 @@ pub enum DescriptionKind {
     Poll,
     /// An inlined copy of a function: calls that have no end.
     Inlined,
+    /// A line of source in a function. The arguments are the locals in scope there.
+    Line(Arc<LineOf>),
     Usdt,
+}
+
+/// Which line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineOf {
+    /// As the compiler was given it.
+    pub file: String,
+    pub line: u64,
+    /// In an inlined copy of the function.
+    pub is_inlined: bool,
+}
+
+impl DescriptionKind {
+    /// `src/store.rs:42`, for a line.
+    pub fn source_line(&self) -> Option<String> {
+        match self {
+            Self::Line(line) => Some(format!("{}:{}", line.file, line.line)),
+            _ => None,
+        }
+    }
 }
 
 /// One value: its name, type and place.

@@ -54,6 +54,8 @@ pub enum Shortfall {
     NotProbed(String),
     /// An inlined copy of it is left out.
     CopyNotProbed(String),
+    /// A line without code: the nearest is probed.
+    OtherLine(String),
     /// Its calls are seen, but not every return.
     ReturnsIncomplete(String),
 }

@@ -13,6 +13,7 @@ pub mod function;
 mod glob;
 mod glob_parse;
 pub mod inlined;
+pub mod line;
 pub mod nearest;
 mod opcode;
 mod path;

@@ -10,6 +10,7 @@ use super::description::Descriptions;
 use super::exits::SiteFinder;
 use super::function::{self, FunctionOptions, Shortfall};
 use super::inlined::{self, InlinedCopies, SelectedCopy};
+use super::line::{self, LineSites};
 use super::nearest::nearest;
 use super::pattern::Pattern;
 use super::probe::{Place, Probe};
@@ -159,7 +160,19 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                 }
                 found
             }
-            Place::Line { .. } => 0,
+            Place::Line { object, file, lines } => {
+                let mut found = 0;
+                for (image, chosen) in images.iter().zip(&mut chosen) {
+                    if object.as_ref().map_or(image.is_executable, |object| is_in(image, object))
+                        && let Some(sites) = line::find(image, file, lines.first).sites()
+                    {
+                        found += 1;
+                        shortfalls.extend(sites.moved(&probe.text, lines.first));
+                        chosen.lines.push(sites);
+                    }
+                }
+                found
+            }
             Place::Usdt { provider, name } => {
                 usdt_sites(&mut builder, &mut shortfalls, &mut usdt, images, request, |probe| {
                     provider.matches(&probe.provider) && name.matches(&probe.name)
@@ -173,6 +186,9 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     for (image, chosen) in images.iter().zip(&chosen) {
         let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
         // The kernel runs probes of one address in the reverse order: what is outermost is added last.
+        for line in &chosen.lines {
+            shortfalls.extend(builder.line(image, rows.as_ref(), line, &request.options));
+        }
         shortfalls.extend(builder.inlined(image, rows.as_ref(), &chosen.copies, &request.options));
         let functions = chosen.functions.values();
         plan_functions(&mut builder, &mut shortfalls, image, rows.as_ref(), functions, &request.options);
@@ -198,6 +214,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
 struct Chosen {
     functions: BTreeMap<LinkAddress, Selected>,
     copies: BTreeMap<DieId, SelectedCopy>,
+    lines: Vec<LineSites>,
 }
 
 impl Chosen {
@@ -316,8 +333,15 @@ pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFo
             nothing.refused.push("no function is at that address of the file".to_owned());
             return nothing;
         }
-        Place::Line { .. } => {
-            nothing.refused.push("source lines come with a later version: name the function".to_owned());
+        Place::Line { object, file, lines } => {
+            let searched = images
+                .iter()
+                .filter(|image| object.as_ref().map_or(image.is_executable, |object| is_in(image, object)));
+            let found = searched.map(|image| line::find(image, file, lines.first));
+            nothing.refused.extend(found.filter_map(|found| found.reason(images, file)).take(1));
+            if nothing.refused.is_empty() {
+                nothing.refused.push("there is no such library".to_owned());
+            }
             return nothing;
         }
     };
@@ -352,7 +376,10 @@ impl Shortfall {
     /// Why.
     pub fn reason(&self) -> &str {
         match self {
-            Self::NotProbed(reason) | Self::CopyNotProbed(reason) | Self::ReturnsIncomplete(reason) => reason,
+            Self::NotProbed(reason)
+            | Self::CopyNotProbed(reason)
+            | Self::ReturnsIncomplete(reason)
+            | Self::OtherLine(reason) => reason,
         }
     }
 }
@@ -367,6 +394,7 @@ impl Planned {
             .take(shown)
             .map(|(name, shortfall)| match shortfall {
                 Shortfall::NotProbed(reason) => format!("left out: {name}: {reason}"),
+                Shortfall::OtherLine(reason) => format!("{name}: {reason}"),
                 Shortfall::CopyNotProbed(reason) => format!("left out: an inlined copy of {name}: {reason}"),
                 Shortfall::ReturnsIncomplete(reason) => format!("returns of {name} may be missing: {reason}"),
             })

@@ -11,7 +11,7 @@ use super::output::{Output, OutputError};
 use super::summary::Summary;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
-use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
+use crate::events::event::{Argument, Call, Ending, Event, LineHit, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
 use crate::value::backtrace::{End, Stack};
 use crate::value::json::to_json;
@@ -37,6 +37,7 @@ impl<W: Write> JsonReport<W> {
             Event::Call(call) => self.call(call),
             Event::Return(end) => self.end(end),
             Event::Usdt(usdt) => self.usdt(usdt),
+            Event::Line(hit) => self.line_hit(hit),
             Event::Lost { time_ns, new } => self.lost(*time_ns, new),
             Event::ThreadNamed(_) | Event::Limit { .. } => return Ok(()),
         }
@@ -104,6 +105,21 @@ impl<W: Write> JsonReport<W> {
         }
     }
 
+    fn line_hit(&mut self, hit: &LineHit) {
+        self.start("line", hit.id, hit.parent, hit.time_ns, &hit.thread, hit.depth);
+        self.line.push_str(r#","function":"#);
+        self.string(&hit.function.name);
+        self.line.push_str(r#","file":"#);
+        self.string(&hit.line.file);
+        let _ = write!(self.line, r#","line":{}"#, hit.line.line);
+        self.values("locals", &hit.locals);
+        if hit.line.is_inlined {
+            self.line.push_str(r#","inlined":true"#);
+        }
+        self.stack(hit.stack.as_ref());
+        self.line.push('}');
+    }
+
     fn end(&mut self, end: &Return) {
         let _ = write!(self.line, r#"{{"kind":"return","id":{},"function":"#, end.id);
         self.string(&end.function.name);
@@ -163,7 +179,11 @@ impl<W: Write> JsonReport<W> {
     }
 
     fn arguments(&mut self, arguments: &[Argument]) {
-        self.line.push_str(r#","args":{"#);
+        self.values("args", arguments);
+    }
+
+    fn values(&mut self, key: &str, arguments: &[Argument]) {
+        let _ = write!(self.line, r#","{key}":{{"#);
         for (index, argument) in arguments.iter().enumerate() {
             if index > 0 {
                 self.line.push(',');

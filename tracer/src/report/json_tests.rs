@@ -82,6 +82,11 @@ fn polls_losses_and_lost_calls_say_so() {
 }
 
 #[test]
+fn a_line_has_file_line_and_locals() {
+    insta::assert_snapshot!(show(&[Event::Line(samples::line())]), @r#"{"kind":"line","id":1,"parent":null,"time":"2026-01-01T10:15:02.001000000Z","pid":41,"tid":42,"thread":"tokio-rt-worker","depth":0,"function":"app::audit_log::store","file":"src/audit_log.rs","line":42,"locals":{"attempt":1},"inlined":true}"#);
+}
+
+#[test]
 fn an_inlined_call_is_marked() {
     insta::assert_snapshot!(show(&[Event::Call(samples::inlined())]), @r#"{"kind":"call","id":1,"parent":null,"time":"2026-01-01T10:15:02.001000000Z","pid":41,"tid":42,"thread":"tokio-rt-worker","depth":0,"function":"app::audit_log::store","args":{"attempt":1},"inlined":true}"#);
 }

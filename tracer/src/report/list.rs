@@ -52,11 +52,24 @@ pub struct UsdtArgument {
     pub operand: String,
 }
 
+/// A line of source that has code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedLine {
+    pub file: String,
+    pub line: u64,
+    pub object: String,
+    /// The functions that it is in.
+    pub functions: Vec<String>,
+    /// Places that a probe on it would have.
+    pub sites: usize,
+}
+
 /// Everything that matched.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Listing {
     pub functions: Vec<ListedFunction>,
     pub usdt: Vec<ListedUsdt>,
+    pub lines: Vec<ListedLine>,
     /// Found as well, and left out by a limit.
     pub hidden: usize,
     /// Functions that exist only inlined, and are not listed because nobody asked for them.
@@ -65,12 +78,14 @@ pub struct Listing {
 
 impl Listing {
     pub fn is_empty(&self) -> bool {
-        self.functions.is_empty() && self.usdt.is_empty()
+        self.functions.is_empty() && self.usdt.is_empty() && self.lines.is_empty()
     }
 
     /// Keeps the first `limit` functions and the first `limit` probes.
     pub fn shorten(&mut self, limit: usize) {
-        self.hidden = self.functions.len().saturating_sub(limit) + self.usdt.len().saturating_sub(limit);
+        let found = [self.functions.len(), self.usdt.len(), self.lines.len()];
+        self.hidden = found.iter().map(|found| found.saturating_sub(limit)).sum();
+        self.lines.truncate(limit);
         self.functions.truncate(limit);
         self.usdt.truncate(limit);
     }
@@ -94,6 +109,9 @@ impl Listing {
         for usdt in &self.usdt {
             usdt.text(&mut out, palette, several);
         }
+        for line in &self.lines {
+            line.text(&mut out, palette);
+        }
         let inlined = self.functions.iter().filter(|function| function.copies == 0).count() as u64;
         let note = match (inlined, self.hidden_inlined as u64) {
             (0, 0) => String::new(),
@@ -102,11 +120,15 @@ impl Listing {
         };
         let functions = units::counted(self.functions.len() as u64, "function");
         let probes = units::counted(self.usdt.len() as u64, "USDT probe");
+        let counted = match self.lines.len() as u64 {
+            0 => format!("{functions}{note}, {probes}"),
+            lines => units::counted(lines, "line"),
+        };
         let hidden = match self.hidden {
             0 => String::new(),
             hidden => format!(", {} more not shown", units::count(hidden as u64)),
         };
-        palette.paint(&mut out, Paint::Dim, &format!("{functions}{note}, {probes}{hidden}"));
+        palette.paint(&mut out, Paint::Dim, &format!("{counted}{hidden}"));
         out.push('\n');
         out
     }
@@ -114,7 +136,8 @@ impl Listing {
     /// JSON Lines: `{"kind":"function",…}` and `{"kind":"usdt-probe",…}`.
     pub fn json(&self) -> String {
         let mut out = String::new();
-        for line in self.functions.iter().map(ListedFunction::json).chain(self.usdt.iter().map(ListedUsdt::json)) {
+        let lines = self.functions.iter().map(ListedFunction::json).chain(self.usdt.iter().map(ListedUsdt::json));
+        for line in lines.chain(self.lines.iter().map(ListedLine::json)) {
             let _ = writeln!(out, "{line}");
         }
         out
@@ -171,6 +194,29 @@ impl ListedFunction {
             "copies": self.copies,
             "inlined_copies": self.inlined_copies,
             "async": self.is_async,
+        })
+    }
+}
+
+impl ListedLine {
+    fn text(&self, out: &mut String, palette: Palette) {
+        palette.paint(out, Paint::Strong, &printable(&format!("{}:{}", self.file, self.line)));
+        out.push_str("  ");
+        out.push_str(&printable(&self.functions.join(", ")));
+        if self.sites > 1 {
+            palette.paint(out, Paint::Dim, &format!("  [{}]", units::counted(self.sites as u64, "site")));
+        }
+        out.push('\n');
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "kind": "source-line",
+            "file": self.file,
+            "line": self.line,
+            "object": self.object,
+            "functions": self.functions,
+            "sites": self.sites,
         })
     }
 }
@@ -248,6 +294,7 @@ mod tests {
                 sites: 2,
                 has_semaphore: true,
             }],
+            lines: vec![],
             hidden: 0,
             hidden_inlined: 0,
         }
@@ -264,6 +311,30 @@ mod tests {
         usdt:mailbox:send(arg0: u64 = 8@%rdi, arg1: i32 = -4@-12(%rbp))  [2 sites, semaphore]
         5 functions (1 inlined only), 1 USDT probe
         ");
+    }
+
+    #[test]
+    fn lines_name_their_functions() {
+        let line = |line, functions: &[&str], sites| ListedLine {
+            file: "src/store.rs".to_owned(),
+            line,
+            object: "app".to_owned(),
+            functions: functions.iter().map(|&name| name.to_owned()).collect(),
+            sites,
+        };
+        let lines = vec![line(42, &["app::Store::save"], 1), line(43, &["app::get<u8>", "app::get<u16>"], 3)];
+        let mut listing = Listing { lines, ..Listing::default() };
+        insta::assert_snapshot!(listing.text(Palette::OFF, false), @"
+        src/store.rs:42  app::Store::save
+        src/store.rs:43  app::get<u8>, app::get<u16>  [3 sites]
+        2 lines
+        ");
+        insta::assert_snapshot!(listing.json(), @r#"
+        {"kind":"source-line","file":"src/store.rs","line":42,"object":"app","functions":["app::Store::save"],"sites":1}
+        {"kind":"source-line","file":"src/store.rs","line":43,"object":"app","functions":["app::get<u8>","app::get<u16>"],"sites":3}
+        "#);
+        listing.shorten(1);
+        assert_eq!((listing.lines.len(), listing.hidden), (1, 1));
     }
 
     #[test]

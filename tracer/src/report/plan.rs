@@ -23,6 +23,8 @@ pub struct Subjects {
     /// Out-of-line functions.
     pub functions: u64,
     pub inlined: u64,
+    /// Lines of source.
+    pub lines: u64,
     /// USDT probes.
     pub probes: u64,
 }
@@ -30,11 +32,12 @@ pub struct Subjects {
 /// `2 functions, 3 inlined copies and 1 USDT probe`.
 impl fmt::Display for Subjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { functions, inlined, probes } = *self;
+        let Self { functions, inlined, lines, probes } = *self;
         let copies = if inlined == 1 { "1 inlined copy".to_owned() } else { format!("{inlined} inlined copies") };
         let parts = [
-            (functions > 0 || inlined + probes == 0).then(|| counted(functions, "function")),
+            (functions > 0 || inlined + lines + probes == 0).then(|| counted(functions, "function")),
             (inlined > 0).then_some(copies),
+            (lines > 0).then(|| counted(lines, "source line")),
             (probes > 0).then(|| counted(probes, "USDT probe")),
         ];
         match parts.into_iter().flatten().collect::<Vec<_>>().as_slice() {
@@ -59,6 +62,8 @@ pub struct PlannedFunction {
     pub name: String,
     pub is_poll: bool,
     pub is_usdt: bool,
+    /// A line of source: the name is file and line, and copies and inlined copies are those of the functions it is in.
+    pub is_line: bool,
     /// No debug information says what it takes and returns.
     pub is_untyped: bool,
     /// Out-of-line copies.
@@ -101,10 +106,16 @@ impl PlanReport {
                 functions: self
                     .functions
                     .iter()
-                    .filter(|function| !function.is_usdt)
+                    .filter(|function| !function.is_usdt && !function.is_line)
                     .map(|function| function.copies)
                     .sum(),
-                inlined: self.functions.iter().map(|function| function.inlined).sum(),
+                inlined: self
+                    .functions
+                    .iter()
+                    .filter(|function| !function.is_line)
+                    .map(|function| function.inlined)
+                    .sum(),
+                lines: self.functions.iter().filter(|function| function.is_line).count() as u64,
                 probes: self.functions.iter().filter(|function| function.is_usdt).count() as u64,
             },
             counted(self.sites, "site"),
@@ -153,6 +164,12 @@ impl PlannedFunction {
     }
 
     fn sites(&self) -> String {
+        if self.is_line {
+            return match self.inlined {
+                0 => counted(self.entries, "site"),
+                inlined => format!("{}, {inlined} of them inlined", counted(self.entries, "site")),
+            };
+        }
         if self.is_usdt {
             return counted(self.entries, "site");
         }
@@ -177,6 +194,7 @@ impl PlannedFunction {
             "function": self.name,
             "poll": self.is_poll,
             "usdt": self.is_usdt,
+            "line": self.is_line,
             "copies": self.copies,
             "inlined_copies": self.inlined,
             "entries": self.entries,
@@ -343,8 +361,8 @@ mod tests {
         let json = report().json();
         let lines: Vec<&str> = json.lines().skip(1).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":1,"args":null,"result":null}
-        {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
+        {"kind":"planned","function":"app::run","poll":true,"usdt":false,"line":false,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":1,"args":null,"result":null}
+        {"kind":"planned","function":"mailbox:send","poll":false,"usdt":true,"line":false,"copies":1,"inlined_copies":0,"entries":1,"exits":0,"trampolines":0,"args":[{"name":"arg0","type":"u64","place":"in *(rax+rcx*8+4)"}],"result":null}
         {"kind":"note","text":"left out: app::x: it begins inside an instruction"}
         "#);
     }

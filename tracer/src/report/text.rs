@@ -20,7 +20,7 @@ use super::units;
 use super::width::ValueWidth;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
-use crate::events::event::{Argument, Call, Ending, Event, Return, Returned, Thread, Untold, Usdt};
+use crate::events::event::{Argument, Call, Ending, Event, LineHit, Return, Returned, Thread, Untold, Usdt};
 use crate::events::loss::Losses;
 use crate::value::backtrace::Stack;
 
@@ -64,6 +64,7 @@ impl<W: Write> TextReport<W> {
             Event::Call(call) => self.call(call),
             Event::Return(end) => self.end(end),
             Event::Usdt(usdt) => self.usdt(usdt),
+            Event::Line(hit) => self.line(hit),
             Event::Lost { new, .. } => self.lost(new),
             Event::ThreadNamed(_) | Event::Limit { .. } => Ok(()),
         }
@@ -96,7 +97,7 @@ impl<W: Write> TextReport<W> {
         match call.function.kind {
             DescriptionKind::Poll => self.palette.paint(&mut line, Paint::Dim, "poll "),
             DescriptionKind::Inlined => self.palette.paint(&mut line, Paint::Dim, "inlined "),
-            DescriptionKind::Function | DescriptionKind::Usdt => {}
+            DescriptionKind::Function | DescriptionKind::Line(_) | DescriptionKind::Usdt => {}
         }
         self.palette.paint(&mut line, Paint::Strong, &printable(&call.function.name));
         match &call.untold {
@@ -137,6 +138,20 @@ impl<W: Write> TextReport<W> {
             self.print(&(painted + &line))?;
         }
         Ok(())
+    }
+
+    /// `src/store.rs:42  app::store::Store::save  {tree=…, count=3}`.
+    fn line(&mut self, hit: &LineHit) -> Result<(), OutputError> {
+        self.print_pending()?;
+        let mut line = self.prefix(hit.time_ns, &hit.thread, hit.depth);
+        let place = format!("{}:{}", within_crate(&hit.line.file), hit.line.line);
+        self.palette.paint(&mut line, Paint::Strong, &printable(&place));
+        let inlined = if hit.line.is_inlined { "inlined " } else { "" };
+        self.palette.paint(&mut line, Paint::Dim, &format!(" {inlined}{}", printable(&hit.function.name)));
+        line.push_str("  ");
+        self.values(&mut line, &hit.locals);
+        self.print(&line)?;
+        self.stack(hit.stack.as_ref(), hit.depth)
     }
 
     fn end(&mut self, end: &Return) -> Result<(), OutputError> {
@@ -213,6 +228,11 @@ impl<W: Write> TextReport<W> {
 
     fn arguments(&self, line: &mut String, arguments: &[Argument]) {
         line.push('(');
+        self.values(line, arguments);
+        line.push(')');
+    }
+
+    fn values(&self, line: &mut String, arguments: &[Argument]) {
         for (index, argument) in arguments.iter().enumerate() {
             if index > 0 {
                 line.push_str(", ");
@@ -221,7 +241,6 @@ impl<W: Write> TextReport<W> {
             line.push('=');
             line.push_str(&self.value_width.cut(printable(&argument.value.to_string())));
         }
-        line.push(')');
     }
 
     /// `(…) at src/server.rs:210`.

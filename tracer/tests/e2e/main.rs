@@ -10,6 +10,7 @@ mod detach;
 mod fallback;
 mod inlined;
 mod limit;
+mod lines;
 mod loss;
 mod overhead;
 mod postgres;

@@ -56,6 +56,8 @@ impl Compiler<'_> {
                 let displacement = self.assembler.load_base(address)?;
                 self.assembler.add(displacement).map(|()| 0)
             }
+            // The decoder can work it out; no operation can, so what it leads to is not captured.
+            Place::Value(_) => Err(Stop::Full),
             Place::Constant(value) if offset < 8 && size_bytes <= 8 => {
                 let kept = u64::MAX >> (64 - 8 * size_bytes.max(1));
                 self.assembler.emit(OpCode::LoadConstant, |op| op.a = value >> (8 * offset) & kept)?;

@@ -7,7 +7,9 @@ use gimli::LineProgramHeader;
 use rayon::prelude::*;
 
 use super::DebugInfo;
-use super::unit::{Slice, View, link_range};
+use super::index::code_ranges;
+use super::scan::InlinedEntry;
+use super::unit::{Position, Slice, View, link_range};
 use crate::target::address::LinkRange;
 
 /// More rows than any source file has, over all copies of its code; a lying file is cut here.
@@ -45,14 +47,20 @@ impl DebugInfo<'_> {
         (0..self.units.len()).into_par_iter().flat_map_iter(of_unit).map(|file| (*file).clone()).collect()
     }
 
-    /// The rows of the files whose path `is_wanted` passes, by address. Reads all line tables' headers, in parallel,
+    /// The rows of the files whose path `is_wanted` passes, by address. Where a call was inlined, all its code can belong
+    /// to the lines of what was called: its beginning counts as a row of the line that calls, too. Reads all line tables' headers, in parallel,
     /// and the rows of those that name such a file.
     pub fn source_rows(&self, is_wanted: impl Fn(&SourceFile) -> bool + Sync) -> Vec<SourceRow> {
         let view = View::new(self);
         let of_unit = |unit: usize| {
             let mut files = files(&view, unit);
             files.retain(|_, file| is_wanted(file));
-            if files.is_empty() { Vec::new() } else { rows(&view, unit, &files) }
+            if files.is_empty() {
+                return Vec::new();
+            }
+            let mut rows = rows(&view, unit, &files);
+            rows.extend(calls(&view, unit, &files));
+            rows
         };
         let mut rows: Vec<SourceRow> = (0..self.units.len()).into_par_iter().flat_map_iter(of_unit).collect();
         rows.truncate(ROWS_MAX);
@@ -171,6 +179,24 @@ fn rows(view: &View<'_>, unit: usize, files: &HashMap<u64, Arc<SourceFile>>) -> 
         last = Some((address, index, row_view));
     }
     found
+}
+
+/// The beginnings of inlined calls, as rows of the lines that they are on.
+fn calls(view: &View<'_>, unit: usize, files: &HashMap<u64, Arc<SourceFile>>) -> Vec<SourceRow> {
+    let call = |entry: &InlinedEntry| {
+        let at = Position { unit, offset: entry.offset as usize };
+        let die = view.entry(at)?;
+        let file = match die.attr_value(gimli::DW_AT_call_file)? {
+            gimli::AttributeValue::FileIndex(index) => index,
+            other => other.udata_value()?,
+        };
+        let file = Arc::clone(files.get(&file)?);
+        let line = die.attr_value(gimli::DW_AT_call_line)?.udata_value()?;
+        let range = *code_ranges(view, at).first()?;
+        let view = die.attr_value(gimli::DW_AT_GNU_entry_view).and_then(|view| view.udata_value()).unwrap_or(0);
+        Some(SourceRow { file, line, range, view, is_statement: true, is_prologue_end: false })
+    };
+    view.scan(unit).inlined.par_iter().with_min_len(256).filter_map(call).collect()
 }
 
 #[cfg(test)]

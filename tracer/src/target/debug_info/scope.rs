@@ -196,7 +196,9 @@ fn locals(view: &View<'_>, wanted: &Wanted, loaded: &mut LoadedTypes) -> Option<
     let first = scopes.iter().position(|scope| view.id(scope.at) == wanted.activation)?;
     let is_inner = |scope: &&Scope<'_>| scope.die.tag() != dw::DW_TAG_inlined_subroutine;
     let own = scopes.get(first..=first)?.iter().chain(scopes.get(first + 1..)?.iter().take_while(is_inner));
-    let mut reader = Reader { view, wanted, frame, loader: TypeLoader::new(view, loaded), locals: Vec::new() };
+    let is_coroutine = is_coroutine(view, scopes.get(first)?);
+    let loader = TypeLoader::new(view, loaded);
+    let mut reader = Reader { view, wanted, frame, loader, is_coroutine, locals: Vec::new() };
     for (nesting, scope) in own.enumerate() {
         if nesting > 0 && wanted.what == Variables::Parameters {
             break;
@@ -204,6 +206,13 @@ fn locals(view: &View<'_>, wanted: &Wanted, loaded: &mut LoadedTypes) -> Option<
         reader.scope(scope);
     }
     Some(innermost(reader.locals))
+}
+
+/// Whether a function's scope is the body of an `async fn` or block.
+fn is_coroutine<'a>(view: &View<'a>, scope: &Scope<'a>) -> bool {
+    let levels = chain(view, scope.at, scope.die.clone());
+    let name = attribute(&levels, dw::DW_AT_name).and_then(|(at, value)| view.string(at.unit, value));
+    name.is_some_and(|name| name.starts_with("{async_"))
 }
 
 /// Of variables of the same name the innermost, in the order of declaration.
@@ -219,6 +228,7 @@ struct Reader<'r, 'a> {
     wanted: &'r Wanted,
     frame: Frame<'r>,
     loader: TypeLoader<'r, 'a>,
+    is_coroutine: bool,
     locals: Vec<Local>,
 }
 
@@ -258,8 +268,11 @@ impl<'a> Reader<'_, 'a> {
         }
         let name = attribute(chain, dw::DW_AT_name).and_then(|(at, value)| view.string(at.unit, value));
         let name = match name {
+            // What the compiler passes to every poll.
+            Some(name) if self.is_coroutine && name == "_task_context" => return,
             Some(name) => name.into_owned(),
-            None if is_parameter => format!("arg{}", self.locals.len()),
+            // The environment of a coroutine, whose parts have names of their own.
+            None if is_parameter && !self.is_coroutine => format!("arg{}", self.locals.len()),
             None => return,
         };
         let ty = attribute(chain, dw::DW_AT_type).and_then(|(at, value)| view.reference(at.unit, value));

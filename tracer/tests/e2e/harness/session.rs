@@ -159,7 +159,8 @@ impl Outcome {
         assert_eq!(self.code, Some(0), "{stopped}\n{:#?}", self.errors);
         assert_eq!(stopped["reason"], reason, "{stopped}");
         assert_eq!(stopped["lost"], 0, "{stopped}");
-        assert_eq!(stopped["calls"], self.of_kind("call").len() + self.of_kind("usdt").len(), "{stopped}");
+        let calls: usize = ["call", "usdt", "line"].iter().map(|kind| self.of_kind(kind).len()).sum();
+        assert_eq!(stopped["calls"], calls, "{stopped}");
         assert_eq!(stopped["returns"], self.of_kind("return").len(), "{stopped}");
         stopped
     }
