@@ -8,6 +8,7 @@ use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, RECORD_FULL_AT};
 use tracer_ebpf::abi::thread::Scratch;
 
 use crate::interpret::{end, jump_if};
+use crate::maps::RECORD_LIMIT;
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -40,11 +41,24 @@ fn room(scratch: *mut Scratch) -> Option<*mut u8> {
     // SAFETY: as in `load_memory`; the cursor is compared with the size before it is added.
     unsafe {
         let cursor = ptr::read_volatile(&(*scratch).cursor);
-        if cursor > RECORD_FULL_AT as u64 {
+        if cursor > RECORD_FULL_AT as u64 || left(cursor) == 0 {
             return None;
         }
         Some((&raw mut (*scratch).record).cast::<u8>().add(cursor as usize + size_of::<ChunkHeader>()))
     }
+}
+
+/// Bytes that the user's limit leaves to a record that has `cursor` bytes.
+#[inline(always)]
+fn left(cursor: u64) -> u64 {
+    u64::from(RECORD_LIMIT.load()).saturating_sub(cursor)
+}
+
+/// The same of the record under way.
+#[inline(always)]
+fn left_of(scratch: *mut Scratch) -> u64 {
+    // SAFETY: as in `room`.
+    left(unsafe { ptr::read_volatile(&(*scratch).cursor) })
 }
 
 #[inline(never)]
@@ -85,6 +99,7 @@ pub fn chunk(scratch: *mut Scratch, op: &Op, address: u64, asked: u64, limit: u6
         return;
     }
     let Some(bytes) = room(scratch) else { return full(scratch, address) };
+    let limit = limit.min(left_of(scratch));
     let mut size = if asked < limit { asked } else { limit };
     if size > CHUNK_BYTES_MAX as u64 {
         size = CHUNK_BYTES_MAX as u64;
@@ -115,7 +130,7 @@ pub fn string(scratch: *mut Scratch, op: &Op, address: u64) {
         return;
     }
     let Some(bytes) = room(scratch) else { return full(scratch, address) };
-    let mut size = op.b;
+    let mut size = op.b.min(left_of(scratch));
     if size > CHUNK_BYTES_MAX as u64 {
         size = CHUNK_BYTES_MAX as u64;
     }

@@ -11,6 +11,7 @@ use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
 use tracer_ebpf::abi::plan::{Op, Plan};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 use tracer_ebpf::abi::thread::{Scratch, Thread};
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call.
@@ -24,6 +25,10 @@ pub static HAS_FIND_VMA: Global<u8> = Global::new(1);
 /// verifier drops the code of a session that wants none.
 #[unsafe(no_mangle)]
 pub static STACK_BYTES: Global<u32> = Global::new(0);
+
+/// Bytes of values in one record: the user's limit, set at load, at most [`RECORD_FULL_AT`].
+#[unsafe(no_mangle)]
+pub static RECORD_LIMIT: Global<u32> = Global::new(RECORD_FULL_AT as u32);
 
 /// One control block per [`Scope`](tracer_ebpf::abi::cookie::Scope).
 #[btf_map]

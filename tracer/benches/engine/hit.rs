@@ -11,6 +11,7 @@ use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Program};
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
 use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use crate::table::{self, Spread};
 use crate::{Outcome, site};
@@ -127,6 +128,7 @@ impl Bench {
             mode: AttachMode::Multi,
             plans: &plans(),
             ring_bytes: RING_BYTES,
+            record_bytes_max: RECORD_FULL_AT as u32,
             diagnostics: false,
             find_vma: true,
             stack_bytes: 0,

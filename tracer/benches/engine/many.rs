@@ -13,6 +13,8 @@ use tracer::target::files::Files;
 use tracer::target::image::Image;
 use tracer::target::process::Process;
 use tracer::value::Limits;
+use tracer::value::redaction::Redaction;
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use crate::Outcome;
 use crate::fixture::{Running, compile};
@@ -54,7 +56,10 @@ fn plan(target: &Running, files: &Files, returns: Returns) -> Outcome<Planned> {
     let options =
         FunctionOptions { returns, inlined: InlinedCopies::Off, limits: Limits::default(), patches_nops: true };
     let probes = [Probe::parse(PATTERN)?];
-    let planned = request::plan(&[image], &TraceRequest { probes: &probes, closures: false, options });
+    let planned = request::plan(
+        &[image],
+        &TraceRequest { probes: &probes, closures: false, options, redaction: Redaction::default() },
+    );
     planned.map_err(|nothing| nothing.to_string().into())
 }
 
@@ -64,6 +69,7 @@ fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
         mode: AttachMode::Multi,
         plans: &planned.attach.plans,
         ring_bytes: 1 << 20,
+        record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: false,
         find_vma: true,
         stack_bytes: 0,

@@ -4,9 +4,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use super::verbose;
 use crate::report::color::{ColorChoice, Palette};
+use crate::value::Limits;
+use crate::value::redaction::{NameGlob, Redaction};
+use crate::value::text::Style;
 
 #[derive(Debug, Args)]
 pub struct TargetOptions {
@@ -47,6 +51,57 @@ impl OutputOptions {
         let no_color = std::env::var("NO_COLOR").ok();
         let term = std::env::var("TERM").ok();
         choice.resolve(std::io::stdout().is_terminal(), no_color.as_deref(), term.as_deref())
+    }
+}
+
+/// How much of a value is copied, and how it is shown: for every command that shows values.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Values")]
+pub struct ValueOptions {
+    /// Show values over several lines, as `{:#?}` does
+    #[arg(long, conflicts_with = "json")]
+    pub pretty: bool,
+    /// Show type names with their modules and generic arguments
+    #[arg(long)]
+    pub full_types: bool,
+    /// Follow at most N pointers, one behind the other; 0 to 16
+    #[arg(long, value_name = "N", default_value_t = Limits::default().pointers_max,
+          value_parser = clap::value_parser!(u32).range(..=i64::from(Limits::POINTERS_MOST)))]
+    pub max_depth: u32,
+    /// Show at most N elements of each array, vector or map; 0 to 1024, as far as they fit into 1024 bytes
+    #[arg(long, value_name = "N", default_value_t = Limits::default().items_max,
+          value_parser = clap::value_parser!(u64).range(..=Limits::ITEMS_MOST))]
+    pub max_items: u64,
+    /// Show at most BYTES of each string; 0 to 1023
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().string_bytes_max,
+          value_parser = clap::value_parser!(u64).range(..=Limits::STRING_BYTES_MOST))]
+    pub max_string: u64,
+    /// Copy at most BYTES of values per event; 256 to 6144
+    #[arg(long, value_name = "BYTES", default_value_t = RECORD_FULL_AT as u32,
+          value_parser = clap::value_parser!(u32).range(256..=RECORD_FULL_AT as i64))]
+    pub max_bytes: u32,
+    /// Never read what goes by a name like GLOB ('*password*'): fields at any depth, arguments, string keys of maps,
+    /// results of functions; may be repeated, case does not matter
+    #[arg(long, value_name = "GLOB")]
+    pub redact: Vec<NameGlob>,
+}
+
+impl ValueOptions {
+    pub fn limits(&self) -> Limits {
+        Limits {
+            string_bytes_max: self.max_string,
+            items_max: self.max_items,
+            pointers_max: self.max_depth,
+            ..Limits::default()
+        }
+    }
+
+    pub fn style(&self) -> Style {
+        Style { pretty: self.pretty, full_types: self.full_types }
+    }
+
+    pub fn redaction(&self) -> Redaction {
+        Redaction(self.redact.clone())
     }
 }
 
@@ -155,5 +210,32 @@ mod tests {
         assert!(rate("0").is_err() && rate("100/m").is_err());
         assert_eq!(percent("5%"), Ok(5.0));
         assert!(percent("0").is_err() && percent("101").is_err() && percent("x").is_err());
+    }
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        values: ValueOptions,
+    }
+
+    #[test]
+    fn limits_have_safe_defaults_and_bounds() {
+        use clap::Parser as _;
+        let parse = |words: &[&str]| Command::try_parse_from([&["x"], words].concat()).map(|command| command.values);
+        let defaults = parse(&[]).unwrap();
+        assert_eq!(defaults.limits(), Limits::default());
+        assert!(defaults.redaction().is_empty() && !defaults.style().pretty);
+        let most = ["--max-depth=16", "--max-items=1024", "--max-string=1023", "--max-bytes=6144"];
+        assert_eq!(parse(&most).unwrap().limits().items_max, 1024);
+        assert_eq!(parse(&["--max-depth=0", "--max-items=0", "--max-string=0"]).unwrap().limits().pointers_max, 0);
+        for beyond in ["--max-depth=17", "--max-items=1025", "--max-string=1024", "--max-bytes=6145", "--max-bytes=255"]
+        {
+            assert!(parse(&[beyond]).is_err(), "{beyond}");
+        }
+        assert!(parse(&["--redact="]).is_err());
+        assert!(parse(&["--redact=a*", "--redact=b"]).unwrap().redaction().masks("B"));
+        assert!(parse(&["--pretty", "--json"]).is_err());
     }
 }

@@ -10,6 +10,8 @@ use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
 use super::say::say;
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, link_filter, namespace};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
+
 use crate::events::clock::Clock;
 use crate::events::mailbox::Snapshot;
 use crate::kernel::feature::Features;
@@ -103,6 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         duration: None,
         ring_bytes: RING_BYTES,
         stack_bytes: 0,
+        record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

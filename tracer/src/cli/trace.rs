@@ -10,7 +10,7 @@ use super::dry_run;
 use super::exit::{DONE, Failure};
 use super::inlined;
 use super::interrupt::Interrupt;
-use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions, ValueOptions};
 use super::say::say;
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, link_filter, namespace, nothing_found};
@@ -31,7 +31,7 @@ use crate::report::summary::Summary;
 use crate::report::text::TextReport;
 use crate::report::trace::TraceReport;
 use crate::report::units::counted;
-use crate::report::width::ValueWidth;
+use crate::report::width::{ShownValues, ValueWidth};
 use crate::target::files::Files;
 use crate::target::process::Process;
 use crate::target::unwind::Unwinder;
@@ -50,6 +50,7 @@ Examples:
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
+  tracer trace -p myapp login --pretty --redact '*password*'
   tracer trace -p myapp 'Store::save' --json | jq -c .args
 
 Probes are globs on demangled paths, matched at `::` from the right: 'Store::save' finds myapp::store::Store::save, \
@@ -89,9 +90,10 @@ pub struct Arguments {
     /// Trace closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
-    /// Cut values after N characters in text, and say how much is left out; 0 shows all. JSON is never cut
-    #[arg(long, value_name = "N", default_value_t = 160)]
-    value_width: usize,
+    /// Cut values after N characters in text, and say how much is left out; 0 shows all [default: 160, with --pretty 0].
+    /// JSON is never cut
+    #[arg(long, value_name = "N")]
+    value_width: Option<usize>,
     /// Print what would be attached and where values would be read, and attach nothing
     #[arg(long)]
     dry_run: bool,
@@ -99,6 +101,18 @@ pub struct Arguments {
     safety: SafetyOptions,
     #[command(flatten)]
     output: OutputOptions,
+    #[command(flatten)]
+    values: ValueOptions,
+}
+
+/// Characters of a value on one line.
+const VALUE_WIDTH: usize = 160;
+
+impl Arguments {
+    fn value_width(&self) -> ValueWidth {
+        let width = self.value_width.unwrap_or(if self.values.pretty { 0 } else { VALUE_WIDTH });
+        ValueWidth((width > 0).then_some(width))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -152,7 +166,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let files = Files::new();
     let images = images(&process, &files, |path| request::needs_object(&probes, path))?;
     let features = Features::probe();
-    let limits = value::Limits::default();
+    let limits = arguments.values.limits();
     let trace = TraceRequest {
         probes: &probes,
         closures: arguments.closures,
@@ -162,11 +176,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             limits,
             patches_nops: features.patches_nops,
         },
+        redaction: arguments.values.redaction(),
     };
     let mut planned = request::plan(&images, &trace)
         .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
     if arguments.dry_run {
-        return dry_run(&planned, &arguments.output);
+        return dry_run(&planned, arguments);
     }
     for note in planned.notes(arguments.output.verbose) {
         say(note);
@@ -183,6 +198,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         duration: arguments.duration.0,
         ring_bytes: RING_BYTES,
         stack_bytes,
+        record_bytes_max: arguments.values.max_bytes,
         diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -204,9 +220,10 @@ fn check_lines(probes: &[Probe]) -> Result<(), Failure> {
     }
 }
 
-fn dry_run(planned: &Planned, options: &OutputOptions) -> Result<u8, Failure> {
+fn dry_run(planned: &Planned, arguments: &Arguments) -> Result<u8, Failure> {
     let report = dry_run::report(planned);
-    let text = if options.json { report.json() } else { report.text(options.palette()) };
+    let options = &arguments.output;
+    let text = if options.json { report.json() } else { report.text(options.palette(), arguments.values.full_types) };
     let mut output = Output::new(std::io::stdout());
     output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
     output.flush()?;
@@ -229,8 +246,8 @@ async fn trace_process(
     let mut report = if arguments.output.json {
         TraceReport::Json(JsonReport::new(output, clock))
     } else {
-        let width = ValueWidth((arguments.value_width > 0).then_some(arguments.value_width));
-        let text = TextReport::new(output, arguments.output.palette(), width, clock);
+        let values = ShownValues { width: arguments.value_width(), style: arguments.values.style() };
+        let text = TextReport::new(output, arguments.output.palette(), values, clock);
         TraceReport::Text(text.with_backtraces(arguments.backtrace.detail()))
     };
     let Some(mut session) = session::arm(&planned.attach, request, process)? else {

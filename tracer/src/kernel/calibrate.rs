@@ -6,6 +6,7 @@ use std::time::Instant;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::{Cookie, SITE_COSTS, Scope, SiteCost};
 use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use super::error::KernelError;
 use super::feature;
@@ -78,6 +79,7 @@ pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelErro
         mode,
         plans: &plans(),
         ring_bytes: RING_BYTES,
+        record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: false,
         find_vma: feature::has_find_vma(),
         stack_bytes: 0,

@@ -68,6 +68,8 @@ pub struct LoadRequest<'a> {
     pub mode: AttachMode,
     pub plans: &'a [CapturePlan],
     pub ring_bytes: u32,
+    /// See [`SessionRequest`](super::session::SessionRequest).
+    pub record_bytes_max: u32,
     /// Let the programs say what they do, through aya-log. Costs nothing when off: the verifier drops the code.
     pub diagnostics: bool,
     /// Use `bpf_find_vma`, Linux 5.17: without it stacks are told apart by distance.
@@ -83,9 +85,11 @@ impl Loaded {
         let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
         let has_find_vma = [u8::from(request.find_vma)];
         let stack_bytes = request.stack_bytes.to_le_bytes();
+        let record_bytes_max = request.record_bytes_max.to_le_bytes();
         let globals = [
             (LOG_LEVEL, (&level[..], true)),
             (HAS_FIND_VMA, (&has_find_vma[..], true)),
+            (RECORD_LIMIT, (&record_bytes_max[..], true)),
             (STACK_BYTES, (&stack_bytes[..], true)),
         ];
         object.patch_map_data(HashMap::from(globals)).map_err(KernelError::Object)?;
@@ -160,6 +164,7 @@ const MAILBOXES: &str = "MAILBOXES";
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
 const STACK_BYTES: &str = "STACK_BYTES";
+const RECORD_LIMIT: &str = "RECORD_LIMIT";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
@@ -277,7 +282,15 @@ mod tests {
             (AttachMode::PerfEvent, false, 1),
         ] {
             let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
-            let request = LoadRequest { mode, plans, ring_bytes, diagnostics: true, find_vma, stack_bytes };
+            let request = LoadRequest {
+                mode,
+                plans,
+                ring_bytes,
+                record_bytes_max: 6144,
+                diagnostics: true,
+                find_vma,
+                stack_bytes,
+            };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}
                 Err(KernelError::Program { program, source, log }) => panic!("{program}: {source}\n{log}"),

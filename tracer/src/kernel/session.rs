@@ -49,6 +49,8 @@ pub struct SessionRequest {
     pub ring_bytes: u32,
     /// Bytes of stack that come with a call whose plan asks for it; 0 if none does.
     pub stack_bytes: u32,
+    /// Bytes of values in one record, at most [`RECORD_FULL_AT`](tracer_ebpf::abi::record::RECORD_FULL_AT).
+    pub record_bytes_max: u32,
     /// Let the BPF programs say what they do, see [`Diagnostics`].
     pub diagnostics: bool,
 }
@@ -87,6 +89,7 @@ impl Session {
             mode: request.mode,
             plans: &plans,
             ring_bytes: request.ring_bytes,
+            record_bytes_max: request.record_bytes_max,
             diagnostics: request.diagnostics,
             find_vma: feature::has_find_vma(),
             stack_bytes: request.stack_bytes,

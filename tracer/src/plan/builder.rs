@@ -44,7 +44,8 @@ impl PlanBuilder {
     }
 
     /// Adds a function or USDT site; the points that follow are its own.
-    pub(super) fn describe(&mut self, description: Description) {
+    pub(super) fn describe(&mut self, mut description: Description) {
+        description.mask(&self.types.types.redaction);
         self.functions.push(Arc::new(description));
     }
 

@@ -9,6 +9,7 @@ use crate::value::fixture::{Builder, Target};
 use crate::value::image::Image;
 use crate::value::layout::{Field, PointerKind, Shape, StructStyle, Type, TypeId};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
+use crate::value::redaction::Redaction;
 use crate::value::term::{Operator, Term};
 use crate::value::{Limits, Omitted, Payload, Value, decode};
 
@@ -399,4 +400,30 @@ fn of_a_future_larger_than_a_record_the_arguments_are_copied_before_its_first_po
     assert_eq!(shown(&target), ("Unresumed(\"abc\", 7)".to_owned(), 1 + 8 + 8 + 24 + 3));
     target.bytes[state as usize] = 3;
     assert_eq!(shown(&target).1, 1, "a resumed future has no arguments to copy");
+}
+
+#[test]
+fn what_is_masked_is_not_followed() {
+    let mut builder = Builder::default();
+    let text = builder.str();
+    let account = builder.structure("app::Account", StructStyle::Named, &[("name", text), ("password", text)]);
+    let option = builder.option_by_tag(account);
+    let location = Location::whole(48, Place::Memory(MemoryPlace::at(Register::RDI, 0)));
+    for (ty, prefix) in [(account, &[][..]), (option, &[1][..])] {
+        let values = [(ty, location.clone())];
+        let words = [prefix, &[START + 96, 3, START + 99, 6]].concat();
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect();
+        bytes.resize(96, 0);
+        bytes.extend(b"Annsecret");
+        let mut target = Target::new(START, bytes);
+        target.registers[5] = START;
+        let copies_secret = |builder: &Builder| {
+            let plan = compile(&builder.types, &values, &Limits::default()).plan;
+            interpret(&plan, &target).chunks.iter().any(|chunk| chunk.bytes.ends_with(b"secret"))
+        };
+        assert!(copies_secret(&builder));
+        builder.types.redaction = Redaction(vec!["password".parse().unwrap()]);
+        assert!(!copies_secret(&builder));
+        builder.types.redaction = Redaction::default();
+    }
 }

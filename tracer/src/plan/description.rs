@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tracer_ebpf::abi::cookie::Cookie;
 
 use crate::value::layout::{TypeId, Types};
-use crate::value::place::{Location, Register};
+use crate::value::place::{Location, Missing, Register};
+use crate::value::redaction::Redaction;
 
 /// All that a session's records can mean.
 #[derive(Clone, Debug, Default)]
@@ -44,12 +45,42 @@ pub struct Description {
 }
 
 impl Description {
+    /// Masks what goes by a masked name: arguments, and the result of a function of that name. Then neither a capture
+    /// plan nor the decoder has a place to read it from.
+    pub fn mask(&mut self, redaction: &Redaction) {
+        let masked = |parameter: &mut Parameter| parameter.location = Location::missing(Missing::Redacted);
+        self.arguments.iter_mut().filter(|argument| redaction.masks(&argument.name)).for_each(masked);
+        if let ResultDescription::Value(result) = &mut self.result
+            && redaction.masks(own_name(&self.name))
+        {
+            masked(result);
+        }
+    }
+
     /// Whether no debug information says what it takes and returns.
     pub fn is_untyped(&self) -> bool {
         !matches!(self.kind, DescriptionKind::Usdt | DescriptionKind::Line(_))
             && self.arguments.is_empty()
             && self.result == ResultDescription::Untyped
     }
+}
+
+/// `max` of `app::limits::max<u32>`.
+fn own_name(path: &str) -> &str {
+    let mut open = 0_u32;
+    let start_of_arguments = path.rfind(|character| {
+        match character {
+            '>' => open += 1,
+            '<' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open == 0
+    });
+    let front = match path.ends_with('>') {
+        true => start_of_arguments.and_then(|at| path.get(..at)).unwrap_or(path),
+        false => path,
+    };
+    front.rsplit("::").next().unwrap_or(front)
 }
 
 /// The return value at the function's exits.
@@ -102,4 +133,34 @@ pub struct Parameter {
     pub name: Arc<str>,
     pub ty: TypeId,
     pub location: Location,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_by_a_masked_name_has_no_place() {
+        let parameter = |name: &str| Parameter { name: name.into(), ty: TypeId(0), location: Location::default() };
+        let mut description = Description {
+            name: "<app::Store as app::Vault>::password_of<app::User>".to_owned(),
+            kind: DescriptionKind::Function,
+            arguments: vec![parameter("user"), parameter("Password")],
+            result: ResultDescription::Value(parameter("")),
+        };
+        description.mask(&Redaction(vec!["password*".parse().unwrap()]));
+        let masked = Location::missing(Missing::Redacted);
+        assert_eq!(description.arguments[0].location, Location::default());
+        assert_eq!(description.arguments[1].location, masked);
+        assert!(matches!(&description.result, ResultDescription::Value(result) if result.location == masked));
+    }
+
+    #[test]
+    fn a_functions_own_name_is_its_last_segment() {
+        for (path, own) in
+            [("a::b::c", "c"), ("c", "c"), ("<a::T as b::U>::c", "c"), ("a::c<d::E<f::G>>", "c"), ("", "")]
+        {
+            assert_eq!(own_name(path), own);
+        }
+    }
 }

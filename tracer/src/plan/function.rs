@@ -130,7 +130,8 @@ impl PlanBuilder {
             return Some(Shortfall::NotProbed(NOP_HAZARD.into()));
         }
         let ways = if is_place { Ways::None } else { ways(&sites, &entry, first, options) };
-        let values = self.values(selected, signature);
+        let mut values = self.values(selected, signature);
+        values.description.mask(&self.types.types.redaction);
         self.add(image, &entry, &sites, ways, values, options);
         shortfall.filter(|_| options.returns != Returns::Off)
     }

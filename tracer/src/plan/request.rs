@@ -22,12 +22,15 @@ use crate::target::address::LinkAddress;
 use crate::target::debug_info::DieId;
 use crate::target::image::Image;
 use crate::target::symbol::SymbolSource;
+use crate::value::redaction::Redaction;
 
 /// What to trace.
 pub struct TraceRequest<'a> {
     pub probes: &'a [Probe],
     pub closures: bool,
     pub options: FunctionOptions,
+    /// Names whose values are not read.
+    pub redaction: Redaction,
 }
 
 /// What will be attached, and what could not be.
@@ -134,6 +137,7 @@ pub fn needs_object(probes: &[Probe], path: &str) -> bool {
 /// A probe means nothing that can be probed.
 pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, Box<NothingFound>> {
     let mut builder = PlanBuilder::default();
+    builder.types.types.redaction = request.redaction.clone();
     let mut shortfalls = Vec::new();
     let mut chosen: Vec<Chosen> = images.iter().map(|_| Chosen::default()).collect();
     // Two probes may mean the same site.

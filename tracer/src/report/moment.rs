@@ -27,6 +27,9 @@ impl Moment {
         let _ = write!(line, "{}.{fraction_ns:09}Z", self.text);
     }
 
+    /// Characters of [`time_of_day`](Self::time_of_day).
+    pub const TIME_OF_DAY_WIDTH: usize = 16;
+
     /// Appends `00:00:00.000000Z`: what a person compares with a log.
     pub fn time_of_day(&mut self, line: &mut String, monotonic_ns: u64) {
         let fraction_ns = self.at(monotonic_ns);

@@ -91,10 +91,10 @@ pub struct PlanReport {
 
 impl PlanReport {
     /// A block of lines for each function, the notes, and a line of totals.
-    pub fn text(&self, palette: Palette) -> String {
+    pub fn text(&self, palette: Palette, full_types: bool) -> String {
         let mut out = String::new();
         for function in &self.functions {
-            function.text(&mut out, palette);
+            function.text(&mut out, palette, full_types);
         }
         for note in &self.notes {
             palette.paint(&mut out, Paint::Warning, &printable(note));
@@ -140,7 +140,7 @@ impl PlanReport {
 }
 
 impl PlannedFunction {
-    fn text(&self, out: &mut String, palette: Palette) {
+    fn text(&self, out: &mut String, palette: Palette, full_types: bool) {
         let prefix = match (self.is_usdt, self.is_poll) {
             (true, _) => "usdt:",
             (_, true) => "poll ",
@@ -150,7 +150,8 @@ impl PlannedFunction {
         palette.paint(out, Paint::Strong, &printable(&self.name));
         palette.paint(out, Paint::Dim, &format!("  {}", self.sites()));
         out.push('\n');
-        let values: Vec<(String, String)> = self.arguments.iter().chain(&self.result).map(PlannedValue::text).collect();
+        let values: Vec<(String, String)> =
+            self.arguments.iter().chain(&self.result).map(|value| value.text(full_types)).collect();
         let width = values.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0);
         if self.is_untyped {
             out.push_str("    arguments and result unknown: no debug information\n");
@@ -208,8 +209,8 @@ impl PlannedFunction {
 
 impl PlannedValue {
     /// What it is, and where.
-    fn text(&self) -> (String, String) {
-        let type_name = short(&self.type_name);
+    fn text(&self, full_types: bool) -> (String, String) {
+        let type_name = if full_types { self.type_name.clone() } else { short(&self.type_name) };
         let value =
             if self.name.is_empty() { format!("→ {type_name}") } else { format!("{}: {type_name}", self.name) };
         (printable(&value).into_owned(), place_text(&self.location))
@@ -336,7 +337,7 @@ mod tests {
 
     #[test]
     fn text_shows_sites_and_places() {
-        insta::assert_snapshot!(report().text(Palette::OFF), @"
+        insta::assert_snapshot!(report().text(Palette::OFF, false), @"
         app::Store::save  2 copies: 2 entries, 3 exits
             self: &mut Store  in rdi
             name: &str        in rsi, rdx

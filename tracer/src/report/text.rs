@@ -17,7 +17,7 @@ use super::moment::Moment;
 use super::output::{Output, OutputError};
 use super::summary::Summary;
 use super::units;
-use super::width::ValueWidth;
+use super::width::ShownValues;
 use crate::events::clock::Clock;
 use crate::events::description::DescriptionKind;
 use crate::events::event::{Argument, Call, Ending, Event, LineHit, Return, Returned, Thread, Untold, Usdt};
@@ -35,7 +35,7 @@ const TIME_WIDTH: usize = 16;
 pub struct TextReport<W> {
     output: Output<W>,
     palette: Palette,
-    value_width: ValueWidth,
+    values: ShownValues,
     backtraces: Detail,
     moment: Moment,
     /// Width of the thread column so far: it only grows, so that lines stay aligned.
@@ -47,10 +47,10 @@ pub struct TextReport<W> {
 }
 
 impl<W: Write> TextReport<W> {
-    pub fn new(output: Output<W>, palette: Palette, value_width: ValueWidth, clock: Clock) -> Self {
+    pub fn new(output: Output<W>, palette: Palette, values: ShownValues, clock: Clock) -> Self {
         let moment = Moment::new(clock);
         let backtraces = Detail::default();
-        Self { output, palette, value_width, backtraces, moment, thread_width: 0, pending: None, last_call: None }
+        Self { output, palette, values, backtraces, moment, thread_width: 0, pending: None, last_call: None }
     }
 
     /// Shows backtraces in this detail.
@@ -101,7 +101,7 @@ impl<W: Write> TextReport<W> {
         }
         self.palette.paint(&mut line, Paint::Strong, &printable(&call.function.name));
         match &call.untold {
-            None => self.arguments(&mut line, &call.arguments),
+            None => self.arguments(&mut line, &call.arguments, call.depth),
             Some(Untold::Untyped) => line.push_str("(?)"),
             Some(Untold::Resumed(source)) => self.resumed(&mut line, source.as_ref()),
         }
@@ -122,7 +122,7 @@ impl<W: Write> TextReport<W> {
         let mut line = self.prefix(usdt.time_ns, &usdt.thread, usdt.depth);
         self.palette.paint(&mut line, Paint::Dim, "usdt:");
         self.palette.paint(&mut line, Paint::Strong, &printable(&usdt.probe.name));
-        self.arguments(&mut line, &usdt.arguments);
+        self.arguments(&mut line, &usdt.arguments, usdt.depth);
         self.print(&line)?;
         self.stack(usdt.stack.as_ref(), usdt.depth)
     }
@@ -149,7 +149,7 @@ impl<W: Write> TextReport<W> {
         let inlined = if hit.line.is_inlined { "inlined " } else { "" };
         self.palette.paint(&mut line, Paint::Dim, &format!(" {inlined}{}", printable(&hit.function.name)));
         line.push_str("  ");
-        self.values(&mut line, &hit.locals);
+        self.named(&mut line, &hit.locals, hit.depth, ["", ""]);
         self.print(&line)?;
         self.stack(hit.stack.as_ref(), hit.depth)
     }
@@ -173,8 +173,9 @@ impl<W: Write> TextReport<W> {
     fn how_it_ended(&self, line: &mut String, end: &Return) {
         match (end.ending, &end.value) {
             (Ending::Returned, Returned::Value(value)) => {
+                let below = format!("\n{}", self.below(end.depth));
                 line.push_str("→ ");
-                line.push_str(&self.value_width.cut(printable(&value.to_string())));
+                line.push_str(&self.values.lines(value).join(&below));
             }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
             (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push_str("→ ?"),
@@ -226,21 +227,40 @@ impl<W: Write> TextReport<W> {
         line
     }
 
-    fn arguments(&self, line: &mut String, arguments: &[Argument]) {
-        line.push('(');
-        self.values(line, arguments);
-        line.push(')');
+    /// `(name=value, name=value)`; each on lines of its own if one has several.
+    fn arguments(&self, line: &mut String, arguments: &[Argument], depth: u32) {
+        self.named(line, arguments, depth, ["(", ")"]);
     }
 
-    fn values(&self, line: &mut String, arguments: &[Argument]) {
-        for (index, argument) in arguments.iter().enumerate() {
-            if index > 0 {
-                line.push_str(", ");
+    /// The same in other brackets, or in none.
+    fn named(&self, line: &mut String, arguments: &[Argument], depth: u32, [open, close]: [&str; 2]) {
+        let values: Vec<Vec<String>> = arguments.iter().map(|argument| self.values.lines(&argument.value)).collect();
+        let is_tall = values.iter().any(|lines| lines.len() > 1);
+        let below = format!("\n{}", self.below(depth));
+        let inside = format!("{below}    ");
+        line.push_str(open);
+        for (index, (argument, lines)) in arguments.iter().zip(values).enumerate() {
+            match (is_tall, index) {
+                (true, _) => line.push_str(&inside),
+                (false, 0) => {}
+                (false, _) => line.push_str(", "),
             }
             line.push_str(&printable(&argument.name));
             line.push('=');
-            line.push_str(&self.value_width.cut(printable(&argument.value.to_string())));
+            line.push_str(&lines.join(&inside));
+            line.push_str(if is_tall { "," } else { "" });
         }
+        line.push_str(if is_tall && !close.is_empty() { &below } else { "" });
+        line.push_str(close);
+    }
+
+    /// What stands in front of an event's further lines: nothing below time and thread, and the tree's bars.
+    fn below(&self, depth: u32) -> String {
+        let mut line = String::new();
+        let bars = "│ ".repeat(depth.min(INDENTS_MAX) as usize);
+        let space = " ".repeat(Moment::TIME_OF_DAY_WIDTH + self.thread_width + 3);
+        self.palette.paint(&mut line, Paint::Dim, &format!("{space}{bars}"));
+        line
     }
 
     /// `(…) at src/server.rs:210`.

@@ -5,9 +5,12 @@ use super::*;
 use crate::events::loss::Losses;
 use crate::events::samples;
 use crate::report::summary::StopReason;
+use crate::report::width::ValueWidth;
+use crate::value::text::Style;
+use crate::value::{Omitted, Payload, Value};
 
 fn report(palette: Palette) -> TextReport<Vec<u8>> {
-    TextReport::new(Output::new(Vec::new()), palette, ValueWidth::UNLIMITED, CLOCK)
+    TextReport::new(Output::new(Vec::new()), palette, ShownValues::PLAIN, CLOCK)
 }
 
 fn text(mut report: TextReport<Vec<u8>>) -> String {
@@ -75,7 +78,8 @@ fn a_call_that_was_shown_already_gets_its_return_on_the_next_line() {
 
 #[test]
 fn long_values_are_cut_where_the_user_said() {
-    let mut report = TextReport::new(Output::new(Vec::new()), Palette::OFF, ValueWidth(Some(30)), CLOCK);
+    let values = ShownValues { width: ValueWidth(Some(30)), ..ShownValues::PLAIN };
+    let mut report = TextReport::new(Output::new(Vec::new()), Palette::OFF, values, CLOCK);
     for event in &replay::corpus().1 {
         report.event(event).unwrap();
     }
@@ -162,4 +166,37 @@ fn colours_wrap_parts_and_leave_the_text_alone() {
     report.event(&Event::Call(samples::call(1, 1))).unwrap();
     report.event(&Event::Return(Return { duration_ns: Some(2_000_000_000), ..samples::returned(1) })).unwrap();
     insta::assert_snapshot!(text(report).replace('\x1b', "^"), @"^[2m10:15:02.001000Z tokio-rt-worker 42  │ ^[0m^[1mapp::audit_log::store^[0m(attempt=1) → ()  ^[31m2.0 s^[0m");
+}
+
+#[test]
+fn pretty_values_are_indented_below_their_line() {
+    let list = |items: &[u128]| Value::Sequence {
+        items: items.iter().map(|item| Value::Unsigned(*item)).collect(),
+        omitted: Omitted::Nothing,
+    };
+    let mut call = samples::call(1, 2);
+    call.arguments.push(Argument { name: "list".into(), value: list(&[1, 2]) });
+    let end = Return {
+        depth: 2,
+        value: Returned::Value(Value::Variant { name: "Some".into(), payload: Payload::Tuple(vec![list(&[])]) }),
+        ..samples::returned(1)
+    };
+    let flat = Event::Call(samples::call(2, 0));
+    let values = ShownValues { style: Style { pretty: true, full_types: false }, ..ShownValues::PLAIN };
+    let mut report = TextReport::new(Output::new(Vec::new()), Palette::OFF, values, CLOCK);
+    for event in [Event::Call(call), Event::Return(end), flat] {
+        report.event(&event).unwrap();
+    }
+    insta::assert_snapshot!(text(report), @"
+    10:15:02.001000Z tokio-rt-worker 42  │ │ app::audit_log::store(
+                                         │ │     attempt=1,
+                                         │ │     list=[
+                                         │ │         1,
+                                         │ │         2,
+                                         │ │     ],
+                                         │ │ ) → Some(
+                                         │ │     [],
+                                         │ │ )  81.2 ms
+    10:15:02.002000Z tokio-rt-worker 42  app::audit_log::store(attempt=1)
+    ");
 }

@@ -48,13 +48,13 @@ mod tests {
     use crate::report::color::Palette;
     use crate::report::output::Output;
     use crate::report::replay::CLOCK;
-    use crate::report::width::ValueWidth;
+    use crate::report::width::ShownValues;
 
     #[test]
     fn a_full_disk_ends_either_format() {
         let full = || Output::new(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
         let reports = [
-            TraceReport::Text(TextReport::new(full(), Palette::OFF, ValueWidth::UNLIMITED, CLOCK)),
+            TraceReport::Text(TextReport::new(full(), Palette::OFF, ShownValues::PLAIN, CLOCK)),
             TraceReport::Json(JsonReport::new(full(), CLOCK)),
         ];
         for mut report in reports {

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::color::printable;
+use crate::value::Value;
+use crate::value::text::Style;
+
 /// The longest that one value may be in text, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueWidth(pub Option<usize>);
@@ -22,6 +26,27 @@ impl ValueWidth {
         let (shown, rest) = text.split_at(end);
         let more = super::units::counted(rest.chars().count() as u64, "character");
         Cow::Owned(format!("{shown}… (+{more})"))
+    }
+}
+
+/// How the values of a report are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownValues {
+    pub width: ValueWidth,
+    pub style: Style,
+}
+
+impl ShownValues {
+    /// Whole, and on one line.
+    pub const PLAIN: Self = Self { width: ValueWidth::UNLIMITED, style: Style { pretty: false, full_types: false } };
+
+    /// The value's lines, as they may be printed.
+    pub(crate) fn lines(self, value: &Value) -> Vec<String> {
+        let text = self.width.cut(Cow::Owned(value.text(self.style)));
+        match self.style.pretty {
+            true => text.lines().map(|line| printable(line).into_owned()).collect(),
+            false => vec![printable(&text).into_owned()],
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The items of a collection, as they are found: a list, a set or a map, and how many are missing.
 
 use super::decode::{Decoder, Depth};
+use super::place::Missing;
 use super::source::Source;
 use super::value::{Omitted, Value};
 use super::view::{Part, Shown};
@@ -31,7 +32,12 @@ impl Found {
         let read = |part: Part, source: Source<'_>| decoder.value(part.ty, source.at(part.offset), depth);
         match self.shown {
             Shown::List(part) | Shown::Set(part) => self.items.push(read(part, first)),
-            Shown::Map { key, value } => self.entries.push((read(key, first), read(value, second))),
+            Shown::Map { key, value } => {
+                let key = read(key, first);
+                let is_masked = decoder.masks_entry(&key);
+                let value = if is_masked { Value::Unreadable(Missing::Redacted) } else { read(value, second) };
+                self.entries.push((key, value));
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn decode_part(
     limits: &Limits,
 ) -> Value {
     let field = Field { name: String::new(), offset: 0, ty, bits };
-    Decoder { types, memory, limits, parts: Cell::new(0) }.field(&field, source, Depth::default())
+    Decoder { types, memory, limits, parts: Cell::new(0) }.part(&field, source, Depth::default())
 }
 
 pub(super) struct Decoder<'a> {
@@ -135,10 +135,13 @@ impl Decoder<'_> {
     }
 
     pub(super) fn check_pointers(&self, depth: Depth) -> Result<(), Missing> {
-        if depth.pointers < self.limits.pointers_max { Ok(()) } else { Err(Missing::NotCaptured) }
+        if depth.pointers < self.limits.pointers_max { Ok(()) } else { Err(Missing::TooDeep) }
     }
 
     pub(super) fn raw(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
+        if self.types.holds_masked(ty) {
+            return Err(Missing::Redacted);
+        }
         let ty = self.types.get(ty);
         let shown = ty.size_bytes.min(RAW_BYTES_MAX);
         let bytes = source.read(self.memory, shown)?;
@@ -247,7 +250,27 @@ impl Decoder<'_> {
         read().unwrap_or_else(|| number(u128::from(word), 64, signed))
     }
 
-    fn field(&self, field: &Field, source: Source<'_>, depth: Depth) -> Value {
+    fn field(&self, owner: TypeId, field: &Field, source: Source<'_>, depth: Depth) -> Value {
+        if self.types.masks_field(self.types.get(owner), field) {
+            return Value::Unreadable(Missing::Redacted);
+        }
+        self.part(field, source, depth)
+    }
+
+    /// Whether the value of that key is masked.
+    pub(super) fn masks_entry(&self, key: &Value) -> bool {
+        let redaction = &self.types.redaction;
+        match key {
+            Value::Text { text, omitted: Omitted::Nothing } => redaction.masks(text),
+            Value::Text { text, .. } => redaction.may_mask(text),
+            // The key cannot tell: what it belongs to stays unsaid.
+            Value::Unreadable(_) => !redaction.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// A field whose name was looked at.
+    fn part(&self, field: &Field, source: Source<'_>, depth: Depth) -> Value {
         let Some((first_bit, bit_count)) = field.bits else {
             return self.value(field.ty, source.at(field.offset), depth);
         };
@@ -273,11 +296,11 @@ impl Decoder<'_> {
         // Markers and allocators: nobody looks for them in a library's type.
         let is_hidden = |field: &Field| name::is_library(name) && self.types.get(field.ty).size_bytes == 0;
         let fields: Vec<_> = fields.iter().filter(|field| !is_hidden(field)).collect();
-        let values: Vec<_> = fields.iter().map(|field| self.field(field, source, depth)).collect();
+        let values: Vec<_> = fields.iter().map(|field| self.field(ty, field, source, depth)).collect();
         if let Some(reason) = Value::common_reason(&values) {
             return Err(reason);
         }
-        let name = name::of_struct(name);
+        let name = name.clone();
         Ok(match style {
             StructStyle::Tuple => Value::Tuple(values),
             StructStyle::TupleStruct => Value::TupleStruct { name, fields: values },
@@ -318,7 +341,7 @@ impl Decoder<'_> {
             None => 0,
         };
         let Some(variant) = layout.active(tag) else { return self.raw(ty, source) };
-        let values: Vec<_> = variant.fields.iter().map(|field| self.field(field, source, depth)).collect();
+        let values: Vec<_> = variant.fields.iter().map(|field| self.field(ty, field, source, depth)).collect();
         Ok(Value::Variant { name: variant.name.clone(), payload: payload(variant, values) })
     }
 }

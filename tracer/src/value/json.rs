@@ -2,10 +2,11 @@
 //!
 //! Beyond those habits: a newtype struct is its content, a raw pointer `"0x7f…"`, a word that leads to
 //! text `{"$address":"0x7f…","text":"…"}`, a value without meaning `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
-//! sequence; `null` if nobody counted them).
+//! sequence; `null` if nobody counted them), what is masked by name `{"$redacted":true}`.
 
 use serde_json::{Map, Number, Value as Json, json};
 
+use super::place::Missing;
 use super::text;
 use super::value::{Omitted, Payload, Value};
 
@@ -46,6 +47,7 @@ pub fn to_json(value: &Value) -> Json {
         Value::AddressOfText { address, text, omitted } => {
             json!({ "$address": format!("{address:#x}"), "text": truncated(Json::String(text.clone()), *omitted) })
         }
+        Value::Unreadable(Missing::Redacted) => json!({ "$redacted": true }),
         Value::Unreadable(missing) => json!({ "$unreadable": missing.to_string() }),
         Value::Raw { type_name, bytes, omitted } => {
             truncated(json!({ "$type": type_name, "$bytes": hex(bytes) }), *omitted)

@@ -1,7 +1,10 @@
 //! The model of a type's memory layout: what DWARF says, freed of DWARF.
 //! Pure data, shared by the capture plan (what to copy) and the decoder (what the bytes mean).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::name;
+use super::redaction::Redaction;
 
 /// Index of a type in [`Types`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +17,8 @@ pub struct Types {
     passing: BTreeMap<TypeId, Passing>,
     /// 95 for types that rustc 1.95 wrote; 0 if nobody knows. `None`: not looked for yet.
     pub rustc_minor: Option<u32>,
+    /// What goes by such a name is neither followed by a capture plan nor read by the decoder.
+    pub redaction: Redaction,
 }
 
 impl Types {
@@ -34,6 +39,32 @@ impl Types {
     pub fn get(&self, id: TypeId) -> &Type {
         static UNKNOWN: Type = Type { name: String::new(), size_bytes: 0, shape: Shape::Opaque };
         self.types.get(id.0 as usize).unwrap_or(&UNKNOWN)
+    }
+
+    /// Whether a field of a type is masked. The inside of a library's own types is not named by their users.
+    pub fn masks_field(&self, owner: &Type, field: &Field) -> bool {
+        !self.redaction.is_empty() && self.redaction.masks(&field.name) && !name::is_library(&owner.name)
+    }
+
+    /// Whether the bytes of a value may hold something masked, so that they must not be shown as they are.
+    pub fn holds_masked(&self, id: TypeId) -> bool {
+        !self.redaction.is_empty() && self.holds_masked_within(id, &mut BTreeSet::new())
+    }
+
+    fn holds_masked_within(&self, id: TypeId, seen: &mut BTreeSet<TypeId>) -> bool {
+        if !seen.insert(id) {
+            return false;
+        }
+        let ty = self.get(id);
+        let mut any = |fields: &[Field]| {
+            fields.iter().any(|field| self.masks_field(ty, field) || self.holds_masked_within(field.ty, seen))
+        };
+        match &ty.shape {
+            Shape::Struct { fields, .. } | Shape::Union { fields } => any(fields),
+            Shape::Enum(layout) => layout.variants.iter().any(|variant| any(&variant.fields)),
+            Shape::Array { element, .. } => self.holds_masked_within(*element, seen),
+            _ => false,
+        }
     }
 
     /// The state machine of an `async fn` that `id` leads to: itself, or behind a reference and `Pin`.

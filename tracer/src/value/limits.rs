@@ -14,6 +14,16 @@ pub struct Limits {
     pub value_bytes_max: u64,
 }
 
+/// The largest that a user may ask for, each with its reason.
+impl Limits {
+    /// A string is one chunk of a record, with its NUL.
+    pub const STRING_BYTES_MOST: u64 = 1023;
+    /// Elements are decoded one by one, and [`PARTS_MAX`] bounds them over all levels.
+    pub const ITEMS_MOST: u64 = 1024;
+    /// Each pointer takes a slot of the capture plan's interpreter, of which there are few.
+    pub const POINTERS_MOST: u32 = 16;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { string_bytes_max: 256, items_max: 32, pointers_max: 8, value_bytes_max: 1024 }

@@ -6,6 +6,7 @@ pub mod json;
 pub mod layout;
 pub mod name;
 pub mod place;
+pub mod redaction;
 pub mod text;
 
 mod collect;

@@ -84,7 +84,7 @@ pub(crate) fn text(name: &str) -> Option<TextKind> {
 
 /// Whether the type belongs to the language's libraries: its fields of no size are its own business.
 pub(crate) fn is_library(name: &str) -> bool {
-    ["core::", "alloc::", "std::", "hashbrown::"].iter().any(|library| name.starts_with(library))
+    ["core::", "alloc::", "std::", "hashbrown::", "__gnu_cxx::"].iter().any(|library| name.starts_with(library))
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl Location {
     pub fn whole(size_bytes: u64, place: Place) -> Self {
         Self { pieces: vec![Piece { size_bytes, place }] }
     }
+
+    /// Nowhere, whatever the value's size.
+    pub fn missing(missing: Missing) -> Self {
+        Self::whole(u64::MAX, Place::Missing(missing))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,10 +116,14 @@ pub enum Missing {
     AmbiguousLocation,
     /// The page is not resident, or the address is not mapped.
     NotResident,
-    /// The plan did not copy it: too deep, too many, too large.
+    /// Behind more pointers than the limit allows to follow.
+    TooDeep,
+    /// The plan did not copy it: too many, too large.
     NotCaptured,
     /// The record was full.
     RecordFull,
+    /// Masked by its name: it is not read.
+    Redacted,
     /// The call unwound or was not seen to return.
     NoReturn,
     /// The program itself does not show it now: a cell that is mutably borrowed.
@@ -134,8 +143,10 @@ impl fmt::Display for Missing {
             Self::UnsupportedLocation => "unsupported location",
             Self::AmbiguousLocation => "ambiguous location",
             Self::NotResident => "not resident",
+            Self::TooDeep => "too deep",
             Self::NotCaptured => "not captured",
             Self::RecordFull => "record full",
+            Self::Redacted => "redacted",
             Self::NoReturn => "no return",
             Self::Borrowed => "borrowed",
             Self::Locked => "locked",

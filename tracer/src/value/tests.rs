@@ -4,6 +4,7 @@ use super::fixture::{Builder, Target};
 use super::json::to_json;
 use super::layout::{Field, PointerKind, Shape, StructStyle, TypeId};
 use super::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
+use super::redaction::Redaction;
 use super::{Limits, Omitted, Payload, Value, decode};
 
 const START: u64 = 0x5000;
@@ -243,4 +244,56 @@ fn a_state_machine_is_found_behind_pin() {
     assert_eq!(b.types.coroutine(pin).unwrap().variants, states);
     let option = b.option_by_tag(reference);
     assert_eq!(b.types.coroutine(option), None);
+}
+
+#[test]
+fn what_is_masked_by_name_is_never_shown() {
+    let mut b = Builder::default();
+    b.types.redaction = Redaction(vec!["*password*".parse().unwrap(), "len".parse().unwrap()]);
+    let (str, string, u8) = (b.str(), b.string(), b.unsigned(1));
+    let account =
+        b.structure("app::Account", StructStyle::Named, &[("name", str), ("user_PASSWORD", string), ("len", u8)]);
+    let words = [START + 48, 3, 64, START + 51, 6, 7];
+    let value = shown(&b, account, &words, b"Annsecret");
+    assert_eq!(value.to_string(), "Account { name: \"Ann\", user_PASSWORD: <redacted>, len: <redacted> }");
+    let json = to_json(&value).to_string();
+    assert_eq!(json, r#"{"name":"Ann","user_PASSWORD":{"$redacted":true},"len":{"$redacted":true}}"#);
+    let list = b.vec(account);
+    let value = shown(&b, list, &[1, START + 24, 1, START + 72, 3, 64, START + 75, 6, 7], b"Annsecret");
+    assert_eq!(value.to_string(), "[Account { name: \"Ann\", user_PASSWORD: <redacted>, len: <redacted> }]");
+}
+
+#[test]
+fn bytes_that_may_hold_what_is_masked_are_not_shown() {
+    let mut b = Builder::default();
+    b.types.redaction = Redaction(vec!["password".parse().unwrap()]);
+    let u64 = b.unsigned(8);
+    let secret = b.structure("app::Secret", StructStyle::Named, &[("password", u64)]);
+    let array = b.array(secret, 1);
+    let inside = vec![b.variant("A", &[(1, 1)], &[(8, array)])];
+    let odd = b.enumeration("app::Odd", 16, (0, 1), inside);
+    let fields =
+        [("password", u64), ("number", u64)].map(|(name, ty)| Field { name: name.into(), offset: 0, ty, bits: None });
+    let union = b.add("app::Either", 8, Shape::Union { fields: fields.to_vec() });
+    for ty in [odd, union] {
+        assert_eq!(shown(&b, ty, &[9, 9], b"").to_string(), "<redacted>");
+    }
+    let node = b.add("app::Node", 8, Shape::Opaque);
+    let fields = vec![Field { name: "x".into(), offset: 0, ty: node, bits: None }; 20];
+    let shape = Shape::Struct { fields, parameters: vec![], style: StructStyle::Named };
+    b.types.set(node, super::layout::Type { name: "app::Node".into(), size_bytes: 8, shape });
+    assert!(!b.types.holds_masked(node), "a type that contains itself ends");
+}
+
+#[test]
+fn what_is_too_deep_says_so() {
+    let mut b = Builder::default();
+    let (str, u8) = (b.str(), b.unsigned(1));
+    let vec = b.vec(u8);
+    let limits = Limits { pointers_max: 0, ..Limits::default() };
+    let mut target = Target::new(START, [START, 2, 3].iter().flat_map(|word: &u64| word.to_le_bytes()).collect());
+    target.registers[5] = START;
+    for ty in [str, vec] {
+        assert_eq!(decode(&b.types, ty, &at_start(), &target, &limits).to_string(), "<too deep>");
+    }
 }

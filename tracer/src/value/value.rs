@@ -24,10 +24,12 @@ pub enum Value {
     },
     Uuid([u8; 16]),
     Tuple(Vec<Value>),
+    /// The type's full name: shortened only where it is shown.
     TupleStruct {
         name: String,
         fields: Vec<Value>,
     },
+    /// The type's full name, as above.
     Struct {
         name: String,
         fields: Vec<(String, Value)>,

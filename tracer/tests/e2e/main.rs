@@ -22,3 +22,4 @@ mod safe_stacks;
 mod safe_unwinding;
 mod scope;
 mod truth;
+mod value_options;

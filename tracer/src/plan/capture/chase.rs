@@ -6,7 +6,7 @@ use super::super::assembler::Address;
 use super::place::Base;
 use super::{Compiler, Depth, Step};
 use crate::value::NESTING_MAX;
-use crate::value::layout::TypeId;
+use crate::value::layout::{Field, TypeId};
 use crate::value::place::{Location, Piece, Place};
 use crate::value::view::{USER_ADDRESSES, View, view};
 
@@ -29,6 +29,11 @@ impl Compiler<'_> {
         }
     }
 
+    /// What is masked is not followed.
+    pub(super) fn masks(&self, owner: TypeId, field: &Field) -> bool {
+        self.types.masks_field(self.types.get(owner), field)
+    }
+
     /// Whether a value of this type has pointers that are followed.
     pub(super) fn leads_further(&mut self, ty: TypeId) -> bool {
         if let Some(known) = self.leads_further.get(&ty) {
@@ -47,10 +52,14 @@ impl Compiler<'_> {
             View::Once { ty, .. } => self.leads_further(ty),
             View::Range(range) => range.start.iter().chain(&range.end).any(|part| self.leads_further(part.ty)),
             View::Transparent { ty, .. } => self.leads_further(ty),
-            View::Fields { fields, .. } => fields.iter().any(|field| self.leads_further(field.ty)),
+            View::Fields { fields, .. } => {
+                fields.iter().any(|field| !self.masks(ty, field) && self.leads_further(field.ty))
+            }
             View::Enum { layout, .. } => {
                 let mut shown = layout.variants.iter().filter(|variant| layout.is_shown(variant));
-                shown.any(|variant| variant.fields.iter().any(|field| self.leads_further(field.ty)))
+                shown.any(|variant| {
+                    variant.fields.iter().any(|field| !self.masks(ty, field) && self.leads_further(field.ty))
+                })
             }
             View::Array { element, count } => count > 0 && self.leads_further(element),
             _ => false,
@@ -151,12 +160,14 @@ impl Compiler<'_> {
             View::Transparent { offset, ty } => self.chase(ty, base.at(offset), depth.nested())?,
             View::Fields { fields, .. } => {
                 for field in fields.iter().filter(|field| field.bits.is_none()) {
-                    self.chase(field.ty, base.at(field.offset), depth.nested())?;
+                    if !self.masks(ty, field) {
+                        self.chase(field.ty, base.at(field.offset), depth.nested())?;
+                    }
                 }
             }
             View::Enum { layout, .. } => {
                 for variant in layout.variants.iter().filter(|variant| layout.is_shown(variant)) {
-                    self.attempt(|compiler| compiler.variant(layout, variant, base, depth.nested()));
+                    self.attempt(|compiler| compiler.variant(ty, layout, variant, base, depth.nested()));
                 }
             }
             View::Array { element, count } => {

@@ -5,12 +5,21 @@ use tracer_ebpf::abi::plan::OpCode;
 use super::super::assembler::Stop;
 use super::place::Base;
 use super::{Compiler, Depth, Step};
-use crate::value::layout::{Enum, Variant};
+use crate::value::layout::{Enum, Field, TypeId, Variant};
 
 impl Compiler<'_> {
     /// What the variant's pointers lead to, if the tag says that it is active.
-    pub(super) fn variant(&mut self, layout: &Enum, variant: &Variant, base: Base<'_>, depth: Depth) -> Step {
-        if !variant.fields.iter().any(|field| self.leads_further(field.ty)) {
+    pub(super) fn variant(
+        &mut self,
+        owner: TypeId,
+        layout: &Enum,
+        variant: &Variant,
+        base: Base<'_>,
+        depth: Depth,
+    ) -> Step {
+        let is_followed = |field: &&Field| field.bits.is_none() && !self.masks(owner, field);
+        let fields: Vec<&Field> = variant.fields.iter().filter(is_followed).collect();
+        if !fields.iter().any(|field| self.leads_further(field.ty)) {
             return Ok(());
         }
         if let Some(tag) = layout.tag {
@@ -18,7 +27,7 @@ impl Compiler<'_> {
             self.select(layout, variant, tag.size_bytes, shift)?;
         }
         let guarded = self.assembler.len();
-        for field in variant.fields.iter().filter(|field| field.bits.is_none()) {
+        for field in fields {
             self.chase(field.ty, base.at(field.offset), depth)?;
         }
         if self.assembler.len() == guarded { Err(Stop::Unreachable) } else { Ok(()) }

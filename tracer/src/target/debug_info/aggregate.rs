@@ -141,10 +141,12 @@ fn parameters<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, children: &[Die
     let mut parameters = Vec::new();
     for child in children.iter().filter(|child| child.tag() == dw::DW_TAG_template_type_parameter) {
         let child_at = Position { unit: at.unit, offset: child.offset().0 };
-        let ty = target(loader.view, child_at, child).and_then(|target| loader.load_behind(target));
-        if let (Some(name), Some(ty)) = (loader.view.name(at.unit, child), ty) {
-            parameters.push((name.into_owned(), ty));
-        }
+        let (Some(name), Some(target)) = (loader.view.name(at.unit, child), target(loader.view, child_at, child))
+        else {
+            continue;
+        };
+        let ty = loader.load_behind(target).unwrap_or_else(|| loader.unloaded());
+        parameters.push((name.into_owned(), ty));
     }
     parameters
 }
@@ -170,8 +172,7 @@ fn slice<'a>(loader: &mut TypeLoader<'_, 'a>, at: Position, name: &str, children
         Some(_) => unsized_element(loader, pointee)?,
         None => (pointee, 0),
     };
-    // Too many pointers deep: a struct with two words.
-    let element = loader.load_behind(element)?;
+    let element = loader.load_behind(element).unwrap_or_else(|| loader.unloaded());
     let is_str = text == Some(TextKind::Str);
     Some(Shape::Slice { element, pointer_offset, length_offset, data_offset, is_str })
 }

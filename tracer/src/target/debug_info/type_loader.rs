@@ -23,6 +23,7 @@ pub struct LoadedTypes {
     pub pointer_depth_max: u8,
     by_entry: HashMap<DieId, Entry>,
     entries: HashMap<TypeId, DieId>,
+    unloaded: Option<TypeId>,
 }
 
 /// What became of one entry.
@@ -37,7 +38,13 @@ struct Entry {
 
 impl Default for LoadedTypes {
     fn default() -> Self {
-        Self { types: Types::default(), pointer_depth_max: 4, by_entry: HashMap::new(), entries: HashMap::new() }
+        Self {
+            types: Types::default(),
+            pointer_depth_max: 4,
+            by_entry: HashMap::new(),
+            entries: HashMap::new(),
+            unloaded: None,
+        }
     }
 }
 
@@ -80,6 +87,12 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
     /// A type that DWARF does not name.
     pub(super) fn unknown(&mut self) -> TypeId {
         self.loaded.types.add(opaque("?".into(), 0))
+    }
+
+    /// Stands for a type that is one pointer too deep to be loaded, and so to be read.
+    pub(super) fn unloaded(&mut self) -> TypeId {
+        let types = &mut self.loaded.types;
+        *self.loaded.unloaded.get_or_insert_with(|| types.add(opaque("…".into(), 1)))
     }
 
     /// The type of that entry. Complete, with all that is behind its pointers, when the outermost call returns.
