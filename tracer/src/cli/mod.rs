@@ -13,6 +13,7 @@ mod interrupt;
 mod list;
 mod listing;
 mod options;
+mod print;
 mod queues;
 mod say;
 mod session;
@@ -44,6 +45,7 @@ Examples:
   tracer doctor -p myapp                       what can be seen of it
   tracer list -p myapp 'store::*'              functions and probes to choose from
   sudo tracer trace -p myapp 'Store::save'     10 calls, or 15 seconds
+  sudo tracer print -p myapp config::LIMITS    a static as it is now
   sudo tracer queues -p myapp                  mailbox lengths over 2 seconds
   sudo tracer actors -p myapp                  its tokio tasks: what each does and waits for
 
@@ -54,6 +56,7 @@ enum Command {
     Doctor(doctor::Arguments),
     List(list::Arguments),
     Trace(trace::Arguments),
+    Print(print::Arguments),
     Queues(queues::Arguments),
     Actors(actors::Arguments),
     Completions(completions::Completions),
@@ -69,6 +72,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Print(arguments) => print::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
         Command::Actors(arguments) => actors::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, command()),

@@ -33,6 +33,11 @@ pub enum KernelError {
     NothingAttached { path: String, asked: usize },
     #[error("cannot calibrate: the tracer's own code is not where its memory map says")]
     Calibration,
+    #[error(
+        "cannot find a thread's storage: the kernel's type information in /sys/kernel/btf/vmlinux cannot be read or \
+         lacks it"
+    )]
+    KernelTypes(#[source] io::Error),
     #[error("cannot wait for the ring buffer")]
     Wait(#[source] io::Error),
 }

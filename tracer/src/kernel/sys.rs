@@ -79,6 +79,46 @@ pub(super) fn program_load(source: &ProgramSource<'_>, log: &mut [u8]) -> io::Re
     bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map(owned)
 }
 
+/// `BPF_TRACE_ITER`.
+const TRACE_ITER: u32 = 28;
+
+/// `BPF_PROG_LOAD` of an iterator over what the kernel's function `iterator`, by its BTF number, hands out.
+pub(super) fn iterator_load(instructions: &[u8], iterator: u32) -> io::Result<OwnedFd> {
+    let mut attr = zeroed();
+    // SAFETY: the variant of the union that this command reads.
+    let load = unsafe { &mut attr.__bindgen_anon_3 };
+    load.prog_type = bpf_prog_type::BPF_PROG_TYPE_TRACING as u32;
+    load.expected_attach_type = TRACE_ITER;
+    load.attach_btf_id = iterator;
+    load.insns = instructions.as_ptr() as u64;
+    load.insn_cnt = (instructions.len() / size_of::<bpf_insn>()) as u32;
+    load.license = c"Dual MIT/GPL".as_ptr() as u64;
+    bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map(owned)
+}
+
+/// `BPF_LINK_CREATE` of an iterator over one task (Linux 6.1).
+pub(super) fn link_task_iterator(program: BorrowedFd<'_>, tid: u32) -> io::Result<OwnedFd> {
+    // `union bpf_iter_link_info`: of a task iterator the thread, then the process, then a pidfd.
+    let info = [tid, 0, 0];
+    let mut attr = zeroed();
+    // SAFETY: the variants of the unions that this command reads for this attach type.
+    unsafe {
+        let create = &mut attr.link_create;
+        create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+        create.attach_type = TRACE_ITER;
+        create.__bindgen_anon_3.__bindgen_anon_1.iter_info = info.as_ptr() as u64;
+        create.__bindgen_anon_3.__bindgen_anon_1.iter_info_len = size_of_val(&info) as u32;
+    }
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// `BPF_ITER_CREATE`: what is read from the descriptor is what the program writes.
+pub(super) fn iterator_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = zeroed();
+    attr.iter_create.link_fd = link.as_raw_fd() as u32;
+    bpf(bpf_cmd::BPF_ITER_CREATE, &mut attr).map(owned)
+}
+
 /// Writes the only element of a data section's map, and makes it read-only if asked: the verifier then knows its bytes.
 pub(super) fn fill_data_map(map: BorrowedFd<'_>, data: &[u8], read_only: bool) -> io::Result<()> {
     let key = 0u32;

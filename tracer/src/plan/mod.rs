@@ -12,6 +12,7 @@ mod flow;
 pub mod function;
 mod glob;
 mod glob_parse;
+pub mod globals;
 pub mod inlined;
 pub mod line;
 pub mod nearest;

@@ -11,6 +11,7 @@ pub mod moment;
 pub mod output;
 pub mod pipe;
 pub mod plan;
+pub mod print;
 pub mod queues;
 #[cfg(test)]
 mod replay;

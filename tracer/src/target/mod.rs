@@ -18,6 +18,7 @@ pub mod process;
 pub mod procfs;
 pub mod symbol;
 pub mod thread;
+pub mod thread_local;
 pub mod unwind;
 pub mod usdt;
 

@@ -132,6 +132,12 @@ pub enum Missing {
     Locked,
     /// As above: nothing is there yet.
     Uninitialised,
+    /// The way to it ends before: an element beyond the last, a variant that the enum does not have now.
+    NotThere,
+    /// It is made when it is first used, and was not yet.
+    NotInitialised,
+    /// Its destructor has run.
+    Destroyed,
 }
 
 impl fmt::Display for Missing {
@@ -151,6 +157,9 @@ impl fmt::Display for Missing {
             Self::Borrowed => "borrowed",
             Self::Locked => "locked",
             Self::Uninitialised => "uninit",
+            Self::NotThere => "not there",
+            Self::NotInitialised => "not initialised",
+            Self::Destroyed => "destroyed",
         })
     }
 }

@@ -17,6 +17,7 @@ mod signature;
 mod standpoint;
 mod type_name;
 mod unit;
+mod variable;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use signature::{EntryLocation, Parameter, Poll, Signature};
 pub use standpoint::Standpoint;
 pub use type_loader::LoadedTypes;
 pub use type_reader::{ThreadLocal, TypeReader};
+pub use variable::{Variable, VariablePlace};
 
 use unit::{UnitEntry, UnitRanges, View};
 

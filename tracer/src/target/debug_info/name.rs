@@ -84,8 +84,13 @@ fn text<'a>(view: &View<'a>, at: Position, text: Text, attribute: gimli::DwAt) -
 /// The names of the scopes around an entry, innermost first. The scope of a function's definition is that of its
 /// declaration.
 pub(super) fn scope_names<'a>(view: &View<'a>, at: Position) -> Vec<Cow<'a, str>> {
+    scopes_from(view, enclosing(view, at))
+}
+
+/// The name of a scope and of those around it, innermost first.
+pub(super) fn scopes_from<'a>(view: &View<'a>, scope: Option<Position>) -> Vec<Cow<'a, str>> {
     let mut names = Vec::new();
-    let mut next = enclosing(view, at);
+    let mut next = scope;
     while let Some(mut scope) = next
         && names.len() < SCOPES_MAX
     {

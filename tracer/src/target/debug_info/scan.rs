@@ -252,7 +252,7 @@ impl<'abbrev> Pass<'_, 'abbrev, '_> {
     }
 }
 
-fn is_scope(tag: gimli::DwTag) -> bool {
+pub(super) fn is_scope(tag: gimli::DwTag) -> bool {
     matches!(
         tag,
         dw::DW_TAG_namespace

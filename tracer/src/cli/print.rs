@@ -1,0 +1,249 @@
+//! `tracer print`: globals, statics and thread locals, read once from the process's memory. No probe, no write.
+
+use clap::Args;
+
+use super::exit::{DONE, Failure};
+use super::options::{OutputOptions, TargetOptions};
+use super::target::images;
+use crate::kernel::thread_pointers::ThreadPointers;
+use crate::plan::expression::resolve::resolve;
+use crate::plan::expression::{ExpressionError, Path, parse_paths};
+use crate::plan::globals::{self, Global, LazyValue};
+use crate::report::output::Output;
+use crate::report::print::{self, Printed, Reading};
+use crate::target::debug_info::{LoadedTypes, VariablePlace};
+use crate::target::files::Files;
+use crate::target::image::Image;
+use crate::target::memory::ProcessMemory;
+use crate::target::process::{Process, Thread};
+use crate::target::thread_local::ThreadStorage;
+use crate::value::layout::TypeId;
+use crate::value::place::{Location, MemoryPlace, Missing, Place};
+use crate::value::walk::{self, Part, Way};
+use crate::value::{Limits, Value};
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer print -p myapp config::LIMITS                  a static, by the end of its path
+  tracer print -p myapp LIMITS.depth 'USERS[0].name'    fields, elements
+  tracer print -p myapp 'QUEUE.len()' '*head'           lengths, what a pointer leads to
+  tracer print -p myapp next::CALLS                     a static of a function
+  tracer print -p myapp SEEN                            a thread local, of all threads
+  tracer print -p myapp SEEN --thread worker --json     of one thread
+
+Paths are matched at `::` from the right. Only pages that are in memory are read, and the program runs on meanwhile: \
+each value is read twice, and one that was different each time is marked.
+
+Exit codes: 0 done, 1 failed (nothing of that name, or several), 2 usage.";
+
+/// Show globals, statics and thread locals as they are now, without a probe
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: TargetOptions,
+    /// What to show: 'config::LIMITS', 'USERS[0].name', 'QUEUE.len()', '*head'
+    #[arg(required = true, value_name = "EXPRESSION")]
+    expressions: Vec<String>,
+    /// Of a thread local, show only the threads with this number or name
+    #[arg(long, value_name = "TID|NAME")]
+    thread: Option<String>,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// Looks at a value that keeps changing: after so many it is shown as it was last.
+const LOOKS: usize = 3;
+
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    arguments.output.set_up();
+    let mut wanted = Vec::new();
+    for text in &arguments.expressions {
+        let paths = parse_paths(text, 0).map_err(|error| mistake(text, &error, true))?;
+        for (path, span) in paths {
+            let path = path.ok_or_else(|| Failure::usage(format!("name what to show instead of `*`, in {text:?}")))?;
+            wanted.push((path, text.get(span.start..span.end).unwrap_or(text).trim().to_owned(), text));
+        }
+    }
+    let process = Process::find(&arguments.target.process)?;
+    let files = Files::new();
+    let images = images(&process, &files, |_| true)?;
+    let mut reader = Reader::new(&process, arguments.thread.as_deref())?;
+    let mut shown = Vec::new();
+    for (path, expression, text) in &wanted {
+        let globals = globals::find(&images, &path.name).map_err(|unknown| Failure::new(unknown.to_string()))?;
+        for global in &globals {
+            shown.push(reader.printed(global, path, expression, text)?);
+        }
+    }
+    let mut output = Output::new(std::io::stdout());
+    for printed in &shown {
+        let lines = match arguments.output.json {
+            true => print::json(printed),
+            false => vec![print::text(printed, arguments.output.palette(), arguments.output.verbose)],
+        };
+        for line in lines {
+            output.line(|bytes| bytes.extend_from_slice(line.trim_end().as_bytes()))?;
+        }
+    }
+    output.flush()?;
+    Ok(DONE)
+}
+
+/// What is wrong with an expression, with a pointer to the word.
+fn mistake(text: &str, error: &ExpressionError, is_usage: bool) -> Failure {
+    let before = text.get(..error.span.start).map_or(0, |before| before.chars().count());
+    let word = text.get(error.span.start..error.span.end).map_or(1, |word| word.chars().count().max(1));
+    let message = format!("{error}\n  {text}\n  {}{}", " ".repeat(before), "^".repeat(word));
+    if is_usage { Failure::usage(message) } else { Failure::new(message) }
+}
+
+/// Reads values of one process.
+struct Reader<'p> {
+    process: &'p Process,
+    memory: ProcessMemory<'p>,
+    limits: Limits,
+    thread: Option<&'p str>,
+    is_musl: bool,
+    /// Made when the first thread local is asked for.
+    pointers: Option<ThreadPointers>,
+}
+
+/// The way from a variable to what is shown, and what tells whether it is there.
+struct Plan {
+    types: LoadedTypes,
+    way: Way,
+    lazy: Option<LazyValue>,
+    type_name: String,
+}
+
+impl<'p> Reader<'p> {
+    fn new(process: &'p Process, thread: Option<&'p str>) -> Result<Self, Failure> {
+        let memory = ProcessMemory::open(process)?;
+        let paths = process.mappings()?.into_iter().filter_map(|mapping| mapping.path);
+        let is_musl = paths.into_iter().any(|path| path.to_string_lossy().contains("/ld-musl-"));
+        Ok(Self { process, memory, limits: Limits::default(), thread, is_musl, pointers: None })
+    }
+
+    fn printed(
+        &mut self,
+        global: &Global<'_, '_>,
+        path: &Path,
+        expression: &str,
+        text: &str,
+    ) -> Result<Printed, Failure> {
+        let plan = self.plan(global, path, text)?;
+        let readings = match global.variable.place {
+            VariablePlace::Address(address) => {
+                vec![self.reading(&plan, None, global.image.bias.runtime(address).0)]
+            }
+            VariablePlace::ThreadLocal(offset) => self.thread_locals(&plan, global.image, offset)?,
+            VariablePlace::None => {
+                vec![Reading { thread: None, value: Value::Unreadable(Missing::OptimizedOut), is_changing: false }]
+            }
+        };
+        let declared = global.variable.declared.as_ref().map(|source| format!("{}:{}", source.file, source.line));
+        Ok(Printed {
+            expression: expression.to_owned(),
+            variable: global.variable.name.clone(),
+            declared,
+            type_name: plan.type_name,
+            readings,
+        })
+    }
+
+    fn plan(&self, global: &Global<'_, '_>, path: &Path, text: &str) -> Result<Plan, Failure> {
+        let name = &global.variable.name;
+        // What the path follows is not what the limits let a value follow.
+        let pointers = (self.limits.pointers_max as usize).saturating_add(path.steps.len());
+        let mut types = LoadedTypes::with_pointer_depth(u8::try_from(pointers).unwrap_or(u8::MAX));
+        let debug_info = global.image.debug_info().map_err(|error| Failure::new(error.to_string()))?;
+        let ty = debug_info.variable_type(&global.variable, &mut types);
+        let ty = ty.ok_or_else(|| Failure::new(format!("the debug information gives {name} no type")))?;
+        let lazy = LazyValue::of(&types.types, ty);
+        let root = lazy.map_or(ty, |lazy| lazy.value.1);
+        let way = resolve(&types.types, root, path).map_err(|error| mistake(text, &error, false))?;
+        let type_name = match way.part {
+            Part::Value { ty, .. } => types.types.get(ty).name.clone(),
+            Part::Length(_) => "usize".to_owned(),
+        };
+        Ok(Plan { types, way, lazy, type_name })
+    }
+
+    fn thread_locals(&mut self, plan: &Plan, image: &Image<'_>, offset: u64) -> Result<Vec<Reading>, Failure> {
+        let storage = ThreadStorage::of(image, &self.memory, self.is_musl).ok_or_else(|| {
+            Failure::new(format!("nothing in memory tells where {} keeps its thread locals", image.object.name()))
+        })?;
+        let threads = self.threads()?;
+        if self.pointers.is_none() {
+            self.pointers = Some(ThreadPointers::new()?);
+        }
+        let mut readings = Vec::new();
+        for thread in threads {
+            let pointer = self.pointers.as_ref().and_then(|pointers| pointers.of(thread.tid));
+            let label = Some((thread.tid, thread.comm));
+            let block = pointer.map(|pointer| storage.block(pointer, &self.memory));
+            let missing = match block {
+                Some(Ok(Some(block))) => {
+                    readings.push(self.reading(plan, label, block.wrapping_add(offset)));
+                    continue;
+                }
+                Some(Ok(None)) => Missing::NotInitialised,
+                Some(Err(missing)) => missing,
+                // Gone since the list was read, or not far enough to have any storage.
+                None => Missing::NotResident,
+            };
+            readings.push(Reading { thread: label, value: Value::Unreadable(missing), is_changing: false });
+        }
+        Ok(readings)
+    }
+
+    fn threads(&self) -> Result<Vec<Thread>, Failure> {
+        let all = self.process.threads()?;
+        let Some(wanted) = self.thread else { return Ok(all) };
+        let is_wanted = |thread: &Thread| thread.comm == wanted || wanted.parse() == Ok(thread.tid);
+        let (found, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_wanted);
+        if found.is_empty() {
+            let mut names: Vec<String> = others.into_iter().map(|thread| thread.comm).collect();
+            names.sort();
+            names.dedup();
+            return Err(Failure::new(format!("no thread is called {wanted:?}; there is {}", names.join(", "))));
+        }
+        Ok(found)
+    }
+
+    /// The value at an address, the same at two looks or marked.
+    fn reading(&self, plan: &Plan, thread: Option<(u32, String)>, address: u64) -> Reading {
+        let mut value = self.value(plan, address);
+        for _ in 1..LOOKS {
+            let again = self.value(plan, address);
+            if is_same(&value, &again) {
+                return Reading { thread, value, is_changing: false };
+            }
+            value = again;
+        }
+        Reading { thread, value, is_changing: true }
+    }
+
+    fn value(&self, plan: &Plan, address: u64) -> Value {
+        let Some(lazy) = plan.lazy else { return self.read(plan, &plan.way, address) };
+        let at = |(offset, _): (u64, TypeId)| address.wrapping_add(offset);
+        match lazy.missing(&self.read(plan, &Way::whole(lazy.state.1), at(lazy.state))) {
+            Some(missing) => Value::Unreadable(missing),
+            None => self.read(plan, &plan.way, at(lazy.value)),
+        }
+    }
+
+    fn read(&self, plan: &Plan, way: &Way, address: u64) -> Value {
+        let place = MemoryPlace { base: None, index: None, displacement: address as i64, indirect: None };
+        // The whole is in memory, so its size does not matter.
+        let location = Location::whole(u64::MAX, Place::Memory(place));
+        let value = walk::read(&plan.types.types, way, &location, &self.memory, &self.limits);
+        value.unwrap_or(Value::Unreadable(Missing::NotThere))
+    }
+}
+
+/// NaN is the same as itself here.
+fn is_same(one: &Value, other: &Value) -> bool {
+    one == other || one.to_string() == other.to_string()
+}
