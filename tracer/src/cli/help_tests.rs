@@ -38,6 +38,11 @@ fn help_of_trace() {
 }
 
 #[test]
+fn help_of_print() {
+    insta::assert_snapshot!(help(Some("print")));
+}
+
+#[test]
 fn help_of_queues() {
     insta::assert_snapshot!(help(Some("queues")));
 }
@@ -61,7 +66,7 @@ fn the_version_names_the_bpf_object() {
 
 #[test]
 fn the_examples_of_the_help_are_accepted() {
-    let mut helps: Vec<String> = ["doctor", "list", "trace", "queues"].map(|name| help(Some(name))).into();
+    let mut helps: Vec<String> = ["doctor", "list", "trace", "print", "queues"].map(|name| help(Some(name))).into();
     helps.push(help(None));
     let mut tried = 0;
     for line in helps.iter().flat_map(|help| help.lines()) {

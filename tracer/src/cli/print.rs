@@ -72,9 +72,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut shown = Vec::new();
     for (path, expression, text) in &wanted {
         let globals = globals::find(&images, &path.name).map_err(|unknown| Failure::new(unknown.to_string()))?;
+        let mut of_one = Vec::new();
         for global in &globals {
-            shown.push(reader.printed(global, path, expression, text)?);
+            of_one.push(reader.printed(global, path, expression, text)?);
         }
+        shown.extend(print::merged(of_one));
     }
     let mut output = Output::new(std::io::stdout());
     for printed in &shown {
@@ -148,6 +150,7 @@ impl<'p> Reader<'p> {
             variable: global.variable.name.clone(),
             declared,
             type_name: plan.type_name,
+            is_one_of_several: false,
             readings,
         })
     }

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::backtrace::within_crate;
 use super::color::{Paint, Palette, printable};
 use super::table::{Cell, Column, draw};
 use super::type_name;
 use crate::value::Value;
 use crate::value::json::to_json;
+use crate::value::place::Missing;
 
 /// What one expression showed.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub struct Printed {
     pub variable: String,
     pub declared: Option<String>,
     pub type_name: String,
+    /// There are several variables of that path, so people are told which one this is.
+    pub is_one_of_several: bool,
     pub readings: Vec<Reading>,
 }
 
@@ -31,6 +35,36 @@ pub struct Reading {
     pub is_changing: bool,
 }
 
+/// Puts together what is one variable to the user. Of a lazy `thread_local!` an unoptimised program has two, one for
+/// values with a destructor and one for the others, and uses one of them.
+pub fn merged(all: Vec<Printed>) -> Vec<Printed> {
+    let mut merged: Vec<Printed> = Vec::new();
+    for printed in all {
+        let is_same = |known: &&mut Printed| {
+            known.readings.iter().all(|reading| reading.thread.is_some())
+                && known.declared == printed.declared
+                && known.type_name == printed.type_name
+                && known
+                    .readings
+                    .iter()
+                    .map(|reading| &reading.thread)
+                    .eq(printed.readings.iter().map(|reading| &reading.thread))
+        };
+        match merged.iter_mut().find(is_same) {
+            Some(known) => {
+                for (known, other) in known.readings.iter_mut().zip(printed.readings) {
+                    if known.value == Value::Unreadable(Missing::NotInitialised) {
+                        *known = other;
+                    }
+                }
+            }
+            None => merged.push(printed),
+        }
+    }
+    let is_one_of_several = merged.len() > 1;
+    merged.into_iter().map(|printed| Printed { is_one_of_several, ..printed }).collect()
+}
+
 const CHANGING: &str = "  (changed while it was read)";
 
 /// As people read it.
@@ -39,6 +73,9 @@ pub fn text(printed: &Printed, palette: Palette, full_types: bool) -> String {
     palette.paint(&mut text, Paint::Strong, &printable(&printed.expression));
     let type_name = if full_types { printed.type_name.clone() } else { type_name::short(&printed.type_name) };
     palette.paint(&mut text, Paint::Dim, &format!(": {}", printable(&type_name)));
+    if let (true, Some(declared)) = (printed.is_one_of_several, &printed.declared) {
+        palette.paint(&mut text, Paint::Dim, &format!(" at {}", printable(within_crate(declared))));
+    }
     match printed.readings.as_slice() {
         [Reading { thread: None, value, is_changing }] => {
             let _ = write!(text, " = {}", printable(&value.to_string()));
@@ -84,4 +121,72 @@ pub fn json(printed: &Printed) -> Vec<String> {
         line.to_string()
     };
     printed.readings.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(line: u32, readings: Vec<Reading>) -> Printed {
+        Printed {
+            expression: "SEEN".into(),
+            variable: "app::SEEN".into(),
+            declared: Some(format!("/home/me/app/src/main.rs:{line}")),
+            type_name: "alloc::vec::Vec<app::Note>".into(),
+            is_one_of_several: false,
+            readings,
+        }
+    }
+
+    fn reading(thread: Option<(u32, &str)>, value: Value) -> Reading {
+        Reading { thread: thread.map(|(tid, name)| (tid, name.to_owned())), value, is_changing: false }
+    }
+
+    #[test]
+    fn a_value_stands_on_the_line_of_its_name_and_threads_below() {
+        let one = printed(1, vec![Reading { is_changing: true, ..reading(None, Value::Unsigned(5)) }]);
+        assert_eq!(text(&one, Palette::OFF, false), "SEEN: Vec<Note> = 5  (changed while it was read)");
+        assert_eq!(text(&one, Palette::OFF, true), "SEEN: alloc::vec::Vec<app::Note> = 5  (changed while it was read)");
+        let several = printed(
+            1,
+            vec![reading(Some((7, "main")), Value::Unsigned(5)), reading(Some((12, "worker\n")), Value::Unsigned(6))],
+        );
+        let text = text(&several, Palette::OFF, false);
+        let words: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(words[0], ["SEEN:", "Vec<Note>"]);
+        assert_eq!(words[1..], [vec!["THREAD", "TID", "VALUE"], vec!["main", "7", "5"], vec!["worker\\n", "12", "6"]]);
+    }
+
+    #[test]
+    fn the_halves_of_a_lazy_thread_local_are_one() {
+        let never = || Value::Unreadable(Missing::NotInitialised);
+        let threads = [Some((7, "main")), Some((8, "worker"))];
+        let half = |values: [Value; 2]| {
+            printed(1, threads.into_iter().zip(values).map(|(thread, value)| reading(thread, value)).collect())
+        };
+        let merged = merged(vec![half([never(), never()]), half([Value::Unsigned(5), never()])]);
+        assert_eq!(merged, [half([Value::Unsigned(5), never()])]);
+    }
+
+    #[test]
+    fn variables_of_one_path_in_several_files_are_told_apart() {
+        let merged = merged(vec![
+            printed(1, vec![reading(None, Value::Unsigned(1))]),
+            printed(2, vec![reading(None, Value::Unsigned(2))]),
+        ]);
+        let lines: Vec<String> = merged.iter().map(|printed| text(printed, Palette::OFF, false)).collect();
+        assert_eq!(lines, ["SEEN: Vec<Note> at src/main.rs:1 = 1", "SEEN: Vec<Note> at src/main.rs:2 = 2"]);
+    }
+
+    #[test]
+    fn json_has_one_line_for_each_thread() {
+        let lines = json(&printed(1, vec![reading(Some((7, "main")), Value::Unsigned(5)), reading(None, Value::Unit)]));
+        assert_eq!(
+            lines,
+            [
+                r#"{"kind":"value","expression":"SEEN","variable":"app::SEEN","declared":"/home/me/app/src/main.rs:1","type":"alloc::vec::Vec<app::Note>","value":5,"tid":7,"thread":"main"}"#,
+                r#"{"kind":"value","expression":"SEEN","variable":"app::SEEN","declared":"/home/me/app/src/main.rs:1","type":"alloc::vec::Vec<app::Note>","value":null}"#,
+            ]
+        );
+    }
 }

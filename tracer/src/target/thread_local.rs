@@ -94,7 +94,7 @@ fn by_relocation(object: &Object<'_>, bias: LoadBias, memory: &dyn Memory, is_mu
         // A symbol that another object defines lies in that one's block.
         let value = match relocation.target() {
             RelocationTarget::Symbol(index) => match symbols.symbol_by_index(index) {
-                Ok(symbol) if symbol.is_definition() => symbol.address(),
+                Ok(symbol) if !symbol.is_undefined() => symbol.address(),
                 _ => continue,
             },
             _ => 0,

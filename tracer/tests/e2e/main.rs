@@ -14,6 +14,7 @@ mod lines;
 mod loss;
 mod overhead;
 mod postgres;
+mod print;
 mod privilege;
 mod registry;
 mod safe_processes;

@@ -150,7 +150,7 @@ fn path<'a>(
     match demangled {
         // C++ writes a function's statics behind its parameter list.
         Some(path) if !path.starts_with("_Z") && language != Language::Cpp => path,
-        Some(path) if !path.starts_with("_Z") => path.replace("()::", "::"),
+        Some(path) if !path.starts_with("_Z") => path.replace("()::", "::").replace("[abi:cxx11]", ""),
         _ => joined(own, &scopes_from(view, scope)),
     }
 }
