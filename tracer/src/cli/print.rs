@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::exit::{DONE, Failure};
-use super::options::{OutputOptions, TargetOptions};
+use super::options::{OutputOptions, TargetOptions, ValueOptions};
 use super::target::images;
 use crate::kernel::thread_pointers::ThreadPointers;
 use crate::plan::expression::resolve::resolve;
-use crate::plan::expression::{ExpressionError, Path, parse_paths};
+use crate::plan::expression::{ExpressionError, Path, PathStep, StepKind, parse_paths};
 use crate::plan::globals::{self, Global, LazyValue};
 use crate::report::output::Output;
 use crate::report::print::{self, Printed, Reading};
@@ -19,6 +19,7 @@ use crate::target::process::{Process, Thread};
 use crate::target::thread_local::ThreadStorage;
 use crate::value::layout::TypeId;
 use crate::value::place::{Location, MemoryPlace, Missing, Place};
+use crate::value::redaction::Redaction;
 use crate::value::walk::{self, Part, Way};
 use crate::value::{Limits, Value};
 
@@ -49,6 +50,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TID|NAME")]
     thread: Option<String>,
     #[command(flatten)]
+    values: ValueOptions,
+    #[command(flatten)]
     output: OutputOptions,
 }
 
@@ -68,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let process = Process::find(&arguments.target.process)?;
     let files = Files::new();
     let images = images(&process, &files, |_| true)?;
-    let mut reader = Reader::new(&process, arguments.thread.as_deref())?;
+    let mut reader = Reader::new(&process, arguments)?;
     let mut shown = Vec::new();
     for (path, expression, text) in &wanted {
         let globals = globals::find(&images, &path.name).map_err(|unknown| Failure::new(unknown.to_string()))?;
@@ -82,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     for printed in &shown {
         let lines = match arguments.output.json {
             true => print::json(printed),
-            false => vec![print::text(printed, arguments.output.palette(), arguments.output.verbose)],
+            false => vec![print::text(printed, arguments.output.palette(), arguments.values.style())],
         };
         for line in lines {
             output.line(|bytes| bytes.extend_from_slice(line.trim_end().as_bytes()))?;
@@ -105,6 +108,7 @@ struct Reader<'p> {
     process: &'p Process,
     memory: ProcessMemory<'p>,
     limits: Limits,
+    redaction: Redaction,
     thread: Option<&'p str>,
     is_musl: bool,
     /// Made when the first thread local is asked for.
@@ -120,11 +124,12 @@ struct Plan {
 }
 
 impl<'p> Reader<'p> {
-    fn new(process: &'p Process, thread: Option<&'p str>) -> Result<Self, Failure> {
+    fn new(process: &'p Process, arguments: &'p Arguments) -> Result<Self, Failure> {
         let memory = ProcessMemory::open(process)?;
         let paths = process.mappings()?.into_iter().filter_map(|mapping| mapping.path);
         let is_musl = paths.into_iter().any(|path| path.to_string_lossy().contains("/ld-musl-"));
-        Ok(Self { process, memory, limits: Limits::default(), thread, is_musl, pointers: None })
+        let (limits, redaction) = (arguments.values.limits(), arguments.values.redaction());
+        Ok(Self { process, memory, limits, redaction, thread: arguments.thread.as_deref(), is_musl, pointers: None })
     }
 
     fn printed(
@@ -135,14 +140,14 @@ impl<'p> Reader<'p> {
         text: &str,
     ) -> Result<Printed, Failure> {
         let plan = self.plan(global, path, text)?;
+        let unread = |missing| vec![Reading { thread: None, value: Value::Unreadable(missing), is_changing: false }];
         let readings = match global.variable.place {
+            _ if self.is_masked(path) => unread(Missing::Redacted),
             VariablePlace::Address(address) => {
                 vec![self.reading(&plan, None, global.image.bias.runtime(address).0)]
             }
             VariablePlace::ThreadLocal(offset) => self.thread_locals(&plan, global.image, offset)?,
-            VariablePlace::None => {
-                vec![Reading { thread: None, value: Value::Unreadable(Missing::OptimizedOut), is_changing: false }]
-            }
+            VariablePlace::None => unread(Missing::OptimizedOut),
         };
         let declared = global.variable.declared.as_ref().map(|source| format!("{}:{}", source.file, source.line));
         Ok(Printed {
@@ -155,11 +160,20 @@ impl<'p> Reader<'p> {
         })
     }
 
+    /// Whether the variable, or a field on the way, goes by a name that must not be read.
+    fn is_masked(&self, path: &Path) -> bool {
+        let own = path.name.rsplit("::").next().unwrap_or(&path.name);
+        let is_masked_step =
+            |step: &PathStep| matches!(&step.kind, StepKind::Field(name) if self.redaction.masks(name));
+        self.redaction.masks(own) || path.steps.iter().any(is_masked_step)
+    }
+
     fn plan(&self, global: &Global<'_, '_>, path: &Path, text: &str) -> Result<Plan, Failure> {
         let name = &global.variable.name;
         // What the path follows is not what the limits let a value follow.
         let pointers = (self.limits.pointers_max as usize).saturating_add(path.steps.len());
         let mut types = LoadedTypes::with_pointer_depth(u8::try_from(pointers).unwrap_or(u8::MAX));
+        types.types.redaction = self.redaction.clone();
         let debug_info = global.image.debug_info().map_err(|error| Failure::new(error.to_string()))?;
         let ty = debug_info.variable_type(&global.variable, &mut types);
         let ty = ty.ok_or_else(|| Failure::new(format!("the debug information gives {name} no type")))?;

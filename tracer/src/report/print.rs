@@ -11,6 +11,7 @@ use super::type_name;
 use crate::value::Value;
 use crate::value::json::to_json;
 use crate::value::place::Missing;
+use crate::value::text::Style;
 
 /// What one expression showed.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,17 +69,19 @@ pub fn merged(all: Vec<Printed>) -> Vec<Printed> {
 const CHANGING: &str = "  (changed while it was read)";
 
 /// As people read it.
-pub fn text(printed: &Printed, palette: Palette, full_types: bool) -> String {
+pub fn text(printed: &Printed, palette: Palette, style: Style) -> String {
     let mut text = String::new();
     palette.paint(&mut text, Paint::Strong, &printable(&printed.expression));
-    let type_name = if full_types { printed.type_name.clone() } else { type_name::short(&printed.type_name) };
+    let type_name = if style.full_types { printed.type_name.clone() } else { type_name::short(&printed.type_name) };
     palette.paint(&mut text, Paint::Dim, &format!(": {}", printable(&type_name)));
     if let (true, Some(declared)) = (printed.is_one_of_several, &printed.declared) {
         palette.paint(&mut text, Paint::Dim, &format!(" at {}", printable(within_crate(declared))));
     }
     match printed.readings.as_slice() {
         [Reading { thread: None, value, is_changing }] => {
-            let _ = write!(text, " = {}", printable(&value.to_string()));
+            let value = value.text(style);
+            let lines: Vec<_> = value.lines().map(printable).collect();
+            let _ = write!(text, " = {}", lines.join("\n"));
             if *is_changing {
                 palette.paint(&mut text, Paint::Warning, CHANGING);
             }
@@ -89,7 +92,7 @@ pub fn text(printed: &Printed, palette: Palette, full_types: bool) -> String {
             let row = |reading: &Reading| {
                 let (tid, name) = reading.thread.as_ref().map_or((0, ""), |(tid, name)| (*tid, name.as_str()));
                 let changing = if reading.is_changing { CHANGING } else { "" };
-                let value = format!("{}{changing}", printable(&reading.value.to_string()));
+                let value = format!("{}{changing}", printable(&reading.value.text(Style { pretty: false, ..style })));
                 vec![Cell::plain(printable(name)), Cell::plain(tid.to_string()), Cell::plain(value)]
             };
             let rows: Vec<_> = readings.iter().map(row).collect();
@@ -145,13 +148,16 @@ mod tests {
     #[test]
     fn a_value_stands_on_the_line_of_its_name_and_threads_below() {
         let one = printed(1, vec![Reading { is_changing: true, ..reading(None, Value::Unsigned(5)) }]);
-        assert_eq!(text(&one, Palette::OFF, false), "SEEN: Vec<Note> = 5  (changed while it was read)");
-        assert_eq!(text(&one, Palette::OFF, true), "SEEN: alloc::vec::Vec<app::Note> = 5  (changed while it was read)");
+        assert_eq!(text(&one, Palette::OFF, Style::default()), "SEEN: Vec<Note> = 5  (changed while it was read)");
+        assert_eq!(
+            text(&one, Palette::OFF, Style { full_types: true, ..Style::default() }),
+            "SEEN: alloc::vec::Vec<app::Note> = 5  (changed while it was read)"
+        );
         let several = printed(
             1,
             vec![reading(Some((7, "main")), Value::Unsigned(5)), reading(Some((12, "worker\n")), Value::Unsigned(6))],
         );
-        let text = text(&several, Palette::OFF, false);
+        let text = text(&several, Palette::OFF, Style::default());
         let words: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["SEEN:", "Vec<Note>"]);
         assert_eq!(words[1..], [vec!["THREAD", "TID", "VALUE"], vec!["main", "7", "5"], vec!["worker\\n", "12", "6"]]);
@@ -174,7 +180,7 @@ mod tests {
             printed(1, vec![reading(None, Value::Unsigned(1))]),
             printed(2, vec![reading(None, Value::Unsigned(2))]),
         ]);
-        let lines: Vec<String> = merged.iter().map(|printed| text(printed, Palette::OFF, false)).collect();
+        let lines: Vec<String> = merged.iter().map(|printed| text(printed, Palette::OFF, Style::default())).collect();
         assert_eq!(lines, ["SEEN: Vec<Note> at src/main.rs:1 = 1", "SEEN: Vec<Note> at src/main.rs:2 = 2"]);
     }
 
