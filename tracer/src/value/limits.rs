@@ -18,7 +18,7 @@ pub struct Limits {
 impl Limits {
     /// A string is one chunk of a record, with its NUL.
     pub const STRING_BYTES_MOST: u64 = 1023;
-    /// Elements are decoded one by one, and [`PARTS_MAX`] bounds them over all levels.
+    /// Elements are decoded one by one, and `PARTS_MAX` bounds them over all levels.
     pub const ITEMS_MOST: u64 = 1024;
     /// Each pointer takes a slot of the capture plan's interpreter, of which there are few.
     pub const POINTERS_MOST: u32 = 16;
