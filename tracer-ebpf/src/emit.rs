@@ -45,7 +45,7 @@ pub fn record(control: &Control, thread: *mut Thread) {
 /// The reader is woken only when much waits: it looks by itself every few milliseconds, and a wake-up for each record
 /// would cost more than the record.
 #[inline(always)]
-fn send(control: &Control, header: *mut Header, body: u64) {
+pub fn send(control: &Control, header: *mut Header, body: u64) {
     // SAFETY: the callers compared `body` with what follows the header.
     let failed = unsafe {
         // Asked for every sixteenth call only: the answer costs as much as a register.

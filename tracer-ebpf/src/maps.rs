@@ -5,14 +5,14 @@ use core::ptr;
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
-use aya_ebpf::btf_maps::{Array, HashMap, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
 use tracer_ebpf::abi::plan::{Op, Plan};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
-use tracer_ebpf::abi::thread::{Scratch, Thread};
+use tracer_ebpf::abi::thread::{LastThread, Scratch, Thread};
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -49,6 +49,10 @@ pub static RECORDS: RingBuf<u8, 8_388_608> = RingBuf::new();
 /// Mailbox statistics by mailbox id.
 #[btf_map]
 pub static MAILBOXES: HashMap<u64, Mailbox, { MAILBOXES_MAX as usize }, 1> = HashMap::new();
+
+/// The thread that hit a probe last, by CPU.
+#[btf_map]
+pub static LAST_THREADS: PerCpuArray<LastThread, 1> = PerCpuArray::new();
 
 /// Thread state, one per thread of the target that hits a probe.
 #[unsafe(link_section = ".maps")]

@@ -8,7 +8,7 @@ use tracer_ebpf::abi::record::{Kind, RECORD_STACK};
 use tracer_ebpf::abi::thread::{Stack, Thread};
 
 use super::{Hit, now_ns};
-use crate::{budget, emit, frames, interpret, maps, registers, stack};
+use crate::{brief, budget, emit, frames, interpret, maps, registers, stack};
 
 #[uprobe]
 pub fn entry(context: ProbeContext) -> u32 {
@@ -24,14 +24,18 @@ fn enter(context: &ProbeContext, hit: &Hit) {
     if budget::tripped(control) {
         return;
     }
+    let time_ns = now_ns();
+    if brief::event(hit.context, control, hit.plan, hit.cookie.0, hit.pid_tgid, time_ns) {
+        return;
+    }
     let thread = maps::THREADS.current();
     if thread.is_null() {
         budget::add(&control.lost_threads, 1);
         debug!(context, "no memory for the state of thread {}", hit.pid_tgid as u32);
         return;
     }
-    let time_ns = now_ns();
     emit::introduce(control, thread, hit.cookie.0, hit.pid_tgid, time_ns);
+    brief::remember(hit.pid_tgid, time_ns);
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp };
     registers::save(hit.context, thread);
