@@ -4,24 +4,24 @@ use crate::harness::session::Session;
 use crate::harness::target::Target;
 use crate::harness::{build, turn};
 
-/// 1,000 calls, of which 900 panic three frames deep. The last call returns, so that every unwound frame is seen.
+/// 1,201 calls, of which 1,080 panic three frames deep. The last call returns, so that every unwound frame is seen.
 fn panics(returns: &str) {
     let _turn = turn();
     let mut target = Target::start(build::rust("panics"));
-    let calm = target.ask("1001");
+    let calm = target.ask("1201");
     let functions = ["panics::outer", "panics::middle", "panics::inner"];
     let unlimited = ["--returns", returns, "-n", "0", "--for", "0", "--max-overhead", "100"];
     let session = Session::trace(&target.p(), &[&functions[..], &unlimited].concat());
-    let traced = target.ask("1001");
+    let traced = target.ask("1201");
     assert_eq!(traced, calm);
-    assert!(traced.starts_with("caught 900 "), "{traced}");
+    assert!(traced.starts_with("caught 1080 "), "{traced}");
     let outcome = session.interrupt();
     assert_eq!(target.end().code(), Some(0));
     outcome.ended_well("interrupted");
     for function in ["outer", "middle", "inner"] {
-        assert_eq!(outcome.calls(function).len(), 1001, "{function}");
-        assert_eq!(outcome.ended(function, "unwound"), 900, "{function}");
-        assert_eq!(outcome.ended(function, "returned"), 101, "{function}");
+        assert_eq!(outcome.calls(function).len(), 1201, "{function}");
+        assert_eq!(outcome.ended(function, "unwound"), 1080, "{function}");
+        assert_eq!(outcome.ended(function, "returned"), 121, "{function}");
     }
     let unwound = outcome.returns("outer").into_iter().find(|end| end["outcome"] == "unwound").unwrap();
     assert!(unwound.get("value").is_none(), "an unwound call has no value: {unwound}");
