@@ -70,8 +70,10 @@ pub enum Wait {
         semaphore: u64,
     },
     /// The value of a oneshot channel.
+    /// `reply` is the type of that value.
     Reply {
         oneshot: u64,
+        reply: String,
     },
     Notified {
         notify: u64,
@@ -283,9 +285,8 @@ impl<'a, 'i> Futures<'a, 'i> {
             "tokio::sync::batch_semaphore::Acquire" => {
                 at(graph.named(ty, "semaphore")).map(|semaphore| self.acquired(semaphore, search))
             }
-            "tokio::sync::oneshot::Receiver" => {
-                at(graph.pointer_named(ty, "inner").map(|(part, _)| part)).map(|oneshot| Wait::Reply { oneshot })
-            }
+            "tokio::sync::oneshot::Receiver" => at(graph.pointer_named(ty, "inner").map(|(part, _)| part))
+                .map(|oneshot| Wait::Reply { oneshot, reply: arguments(&graph.get(ty).name).to_owned() }),
             "tokio::sync::notify::Notified" | "tokio::sync::notify::OwnedNotified" => {
                 let notify = at(graph.pointer_named(ty, "notify").map(|(part, _)| part));
                 notify.map(|notify| match search.is_inside("tokio::sync::watch::") {
@@ -386,6 +387,11 @@ impl<'a, 'i> Futures<'a, 'i> {
         let (pointer, target) = self.graph.pointer(ty).filter(|_| pointers < POINTERS_MAX)?;
         self.socket(target, self.reader.pointer(address + pointer.offset)?, pointers + 1)
     }
+}
+
+/// The generic arguments of a type, with their brackets.
+pub(super) fn arguments(name: &str) -> &str {
+    name.find('<').and_then(|at| name.get(at..)).unwrap_or_default()
 }
 
 /// `&dyn T`, `Box<dyn T>`: a pointer and a table of functions.

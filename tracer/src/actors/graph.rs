@@ -2,12 +2,12 @@
 //! types ask: where is the field of that name, what does that pointer lead to. Knows no library type itself.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::target::address::{LoadBias, RuntimeAddress};
 use crate::target::debug_info::{DieId, LoadedTypes, TypeReader};
-use crate::value::layout::{Shape, Type, TypeId, Types};
+use crate::value::layout::{PointerKind, Shape, Type, TypeId, Types};
 use crate::value::name;
 
 /// Structs within structs that a part is looked for in.
@@ -158,6 +158,37 @@ impl<'i> Graph<'i> {
         let (pointer, inner) = self.pointer(id)?;
         let value = self.field(inner, "data").or_else(|| self.field(inner, "value"))?;
         Some((pointer, value))
+    }
+
+    /// Whether a value of that type can hold one whose type's name passes, in place or in a box, in any of its variants.
+    pub fn mentions(&self, id: TypeId, wanted: &dyn Fn(&str) -> bool) -> bool {
+        self.mentions_within(id, wanted, &mut HashSet::new())
+    }
+
+    fn mentions_within(&self, id: TypeId, wanted: &dyn Fn(&str) -> bool, seen: &mut HashSet<TypeId>) -> bool {
+        /// Types of one message.
+        const TYPES_MAX: usize = 500;
+        let ty = self.get(id);
+        if wanted(&ty.name) {
+            return true;
+        }
+        if seen.len() >= TYPES_MAX || !seen.insert(id) {
+            return false;
+        }
+        match &ty.shape {
+            Shape::Struct { fields, .. } | Shape::Union { fields } => {
+                fields.iter().any(|field| self.mentions_within(field.ty, wanted, seen))
+            }
+            Shape::Enum(layout) => layout
+                .variants
+                .iter()
+                .flat_map(|variant| &variant.fields)
+                .any(|field| self.mentions_within(field.ty, wanted, seen)),
+            Shape::Pointer { kind: PointerKind::Box, .. } => {
+                self.follow(id).is_some_and(|target| self.mentions_within(target, wanted, seen))
+            }
+            _ => false,
+        }
     }
 
     /// The type of the object that a trait object's table at this address belongs to.

@@ -1,9 +1,9 @@
 //! What a future holds on to: ends of channels, guards of locks, handles of tasks, in its live variables and in what
 //! these own. Reads one look at the memory; judges nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::awaiting::{Futures, active, is_closed, is_wide};
+use super::awaiting::{Frame, Futures, active, arguments, is_closed, is_wide};
 use super::graph::{Graph, Part};
 use crate::value::layout::{Field, Shape, TypeId};
 use crate::value::name::base;
@@ -66,6 +66,35 @@ impl Futures<'_, '_> {
         let mut search = Search { found: Vec::new(), seen: HashSet::new(), values: 0, shared: 0 };
         self.hold_value(ty, address, &mut search, 0, 0);
         search.found
+    }
+
+    /// The channels whose messages carry the sending half of such a reply, among those that the innermost function of a
+    /// chain of awaits has at hand: where its request went.
+    pub fn asked(&self, frames: &[Frame], reply: &str) -> Vec<u64> {
+        let of_frame = |frame: &Frame| -> Vec<u64> {
+            let ty = self.graph.get(frame.ty);
+            let Shape::Enum(states) = &ty.shape else { return Vec::new() };
+            let Some(variant) = active(self.reader, states, frame.address) else { return Vec::new() };
+            let own = variant.fields.iter().filter(|field| field.name != "__awaitee");
+            let held = own.flat_map(|field| self.holdings(field.ty, frame.address + field.offset));
+            let asked: BTreeSet<u64> = held
+                .filter_map(|held| match held {
+                    Held::Sender { channel } => Some(channel),
+                    _ => None,
+                })
+                .filter(|channel| self.carries_reply(*channel, reply))
+                .collect();
+            asked.into_iter().collect()
+        };
+        frames.iter().rev().map(of_frame).find(|asked| !asked.is_empty()).unwrap_or_default()
+    }
+
+    fn carries_reply(&self, channel: u64, reply: &str) -> bool {
+        let message = self.channels.borrow().get(&channel).and_then(|place| place.message);
+        message.is_some_and(|message| {
+            let is_such = |name: &str| base(name) == "tokio::sync::oneshot::Sender" && arguments(name) == reply;
+            self.graph.mentions(message, &is_such)
+        })
     }
 
     fn hold_value(&self, ty: TypeId, address: u64, search: &mut Search, depth: u32, pointers: u32) {

@@ -1,7 +1,9 @@
 //! One look at the whole actor system: every task with its state, what it waits for and what it holds, every channel
 //! with its level. Two looks make a window. Reads memory; knows no kernel interface and prints nothing.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash as _, Hasher as _};
 
 use super::awaiting::{Awaited, Frame, FrameState, Futures, Wait};
 use super::channel::{Flavor, Level};
@@ -14,6 +16,9 @@ use crate::value::image::Memory;
 
 /// Messages of one channel that are looked through for who waits for their replies.
 const MESSAGES_READ_MAX: u64 = 256;
+
+/// The loop of a worker, which tokio spawns as a blocking task: no actor.
+const WORKER_LOOP: &str = "tokio::runtime::scheduler::multi_thread::worker";
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +54,12 @@ pub struct Actor {
     /// What it waits for; of a running task, what it waited for last.
     pub awaited: Vec<Awaited>,
     pub held: Vec<Held>,
+    /// The channels that its requests may have gone to, whose replies it waits for.
+    pub asked: Vec<u64>,
     /// The channel that it receives from.
     pub mailbox: Option<u64>,
+    /// Of its memory: another one tells that it went on.
+    pub fingerprint: u64,
     pub size_bytes: u64,
     /// It changed while it was looked at: what is told of its insides may be of two moments.
     pub is_torn: bool,
@@ -136,6 +145,9 @@ impl<'a, 'i> System<'a, 'i> {
 
     fn actor(&self, futures: &Futures<'_, 'i>, task: &Task) -> Option<Actor> {
         let kind = self.program.kinds.get(task.kind)?;
+        if kind.is_blocking && kind.name.starts_with(WORKER_LOOP) {
+            return None;
+        }
         let state = match task {
             task if task.is_running() => State::Running,
             task if task.is_complete() => State::Finished,
@@ -149,7 +161,9 @@ impl<'a, 'i> System<'a, 'i> {
             state,
             awaited: Vec::new(),
             held: Vec::new(),
+            asked: Vec::new(),
             mailbox: None,
+            fingerprint: 0,
             size_bytes: kind.size_bytes,
             is_torn: false,
         };
@@ -160,6 +174,14 @@ impl<'a, 'i> System<'a, 'i> {
         {
             actor.awaited = futures.awaited(kind.future, future);
             actor.held = futures.holdings(kind.future, future);
+            actor.asked = actor
+                .awaited
+                .iter()
+                .find_map(|awaited| match &awaited.wait {
+                    Wait::Reply { reply, .. } => Some(futures.asked(&awaited.frames, reply)),
+                    _ => None,
+                })
+                .unwrap_or_default();
             let outermost = actor.awaited.first().and_then(|awaited| awaited.frames.first());
             if let Some(frame) = outermost.filter(|_| !kind.name.contains("::{") && is_wrapper(&kind.name)) {
                 actor.name = frame.function.clone();
@@ -184,7 +206,9 @@ impl<'a, 'i> System<'a, 'i> {
         let again = reader.again();
         for actor in actors {
             let (at, size_bytes) = (actor.task.address, actor.size_bytes);
-            actor.is_torn = reader.read(at, size_bytes) != again.read(at, size_bytes);
+            let bytes = again.read(at, size_bytes);
+            actor.is_torn = reader.read(at, size_bytes) != bytes;
+            actor.fingerprint = fingerprint(&bytes.unwrap_or_default());
         }
     }
 
@@ -243,6 +267,23 @@ impl<'a, 'i> System<'a, 'i> {
 /// Whether a task's own type says nothing of what it does.
 fn is_wrapper(name: &str) -> bool {
     ["core::pin::Pin", "alloc::boxed::Box", "tracing::instrument::Instrumented"].contains(&name)
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What people call an actor: its mailbox's name, or its function, with the task's number where there are several.
+pub fn label(actor: &Actor, look: &Look) -> String {
+    if let Some(name) = actor.mailbox.and_then(|key| look.channels.get(&key)?.name.clone()) {
+        return name;
+    }
+    let start = actor.name.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
+    let short = actor.name.get(start..).unwrap_or(&actor.name);
+    let is_only = look.actors.iter().filter(|other| other.name == actor.name).take(2).count() == 1;
+    if is_only { short.to_owned() } else { format!("{short} #{}", actor.task.id) }
 }
 
 impl Look {

@@ -12,6 +12,8 @@ pub mod program;
 pub mod reader;
 pub mod row;
 pub mod task;
+pub mod verdict;
+pub mod waits;
 pub mod worker;
 
 pub use error::ActorsError;

@@ -8,9 +8,6 @@ use super::channel::Level;
 use super::look::{Actor, Channel, Look, State, location};
 use super::worker::{Role, ThreadSight};
 
-/// Threads of the runtime itself that show as blocking tasks.
-const WORKER_LOOP: &str = "tokio::runtime::scheduler::multi_thread::worker";
-
 /// One actor: a task, or a thread that runs none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -93,11 +90,9 @@ pub fn rows(look: &Look, window: &Window, threads: &[ThreadSight], now_ns: u64) 
         None => HashMap::new(),
     };
     let earlier = window.start.as_ref().map(|start| &start.channels);
-    let is_shown = |actor: &&Actor| !(actor.is_blocking && actor.name.starts_with(WORKER_LOOP));
     let mut rows: Vec<Row> = look
         .actors
         .iter()
-        .filter(is_shown)
         .map(|actor| {
             let is_born = window.start.is_some() && !before.contains_key(&actor.task.id);
             let life = if is_born { Life::Born } else { Life::Whole };
@@ -105,8 +100,7 @@ pub fn rows(look: &Look, window: &Window, threads: &[ThreadSight], now_ns: u64) 
         })
         .collect();
     let now: HashMap<u64, &Actor> = look.actors.iter().map(|actor| (actor.task.id, actor)).collect();
-    let mut gone: Vec<&Actor> =
-        before.into_values().filter(is_shown).filter(|actor| !now.contains_key(&actor.task.id)).collect();
+    let mut gone: Vec<&Actor> = before.into_values().filter(|actor| !now.contains_key(&actor.task.id)).collect();
     gone.sort_by_key(|actor| actor.task.id);
     let nothing = BTreeMap::new();
     rows.extend(gone.into_iter().map(|actor| task_row(actor, &nothing, None, window, &[], Life::Gone, now_ns)));
@@ -199,7 +193,7 @@ fn without_crates(path: &str) -> String {
 }
 
 /// How long until a moment, in words: tenths of a second are exact enough.
-fn remaining(deadline_ns: u64, now_ns: u64) -> String {
+pub fn remaining(deadline_ns: u64, now_ns: u64) -> String {
     let left_ms = deadline_ns.saturating_sub(now_ns) / 1_000_000;
     match left_ms {
         0 => "due".to_owned(),

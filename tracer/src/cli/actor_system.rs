@@ -2,6 +2,7 @@
 //! Shared by the commands that show actors.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::exit::Failure;
 use super::target::images;
@@ -14,6 +15,9 @@ use crate::target::memory::ProcessMemory;
 use crate::target::memory_scan::{self, WantedWords};
 use crate::target::process::Process;
 use crate::target::thread;
+
+/// Between two samples of who runs.
+const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 
 /// What a command works with.
 pub struct Opened<'a, 'i> {
@@ -30,6 +34,42 @@ pub struct Opened<'a, 'i> {
 pub struct ScanSummary {
     pub bytes: u64,
     pub is_cut: bool,
+}
+
+/// What a window showed.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The first at its start, the last at its end.
+    pub looks: Vec<Look>,
+    /// By task id: share of samples in which it ran.
+    pub busy: HashMap<u64, f64>,
+    pub samples: u64,
+    pub length: Duration,
+}
+
+/// Looks `count` times, evenly within the window, and samples who runs between.
+pub fn watch(opened: &mut Opened<'_, '_>, length: Duration, count: u32) -> Result<Watch, Failure> {
+    let began = Instant::now();
+    let mut watch = Watch { looks: vec![opened.look()], ..Watch::default() };
+    let mut ran: HashMap<u64, u64> = HashMap::new();
+    for look in 1..count.max(2) {
+        let until = length * look / (count.max(2) - 1);
+        while began.elapsed() < until {
+            std::thread::sleep(SAMPLE_EVERY.min(until.saturating_sub(began.elapsed())));
+            opened.process.checked(())?;
+            watch.samples += 1;
+            for id in watch.looks.last().map(|look| opened.running(look)).unwrap_or_default() {
+                *ran.entry(id).or_default() += 1;
+            }
+        }
+        watch.looks.push(opened.look());
+    }
+    watch.length = began.elapsed();
+    let samples = watch.samples.max(1) as f64;
+    let tasks = watch.looks.last().into_iter().flat_map(|look| &look.actors).filter(|actor| !actor.is_blocking);
+    watch.busy =
+        tasks.map(|actor| (actor.task.id, ran.get(&actor.task.id).copied().unwrap_or(0) as f64 / samples)).collect();
+    Ok(watch)
 }
 
 /// Finds the process's actors and hands them to `work`.

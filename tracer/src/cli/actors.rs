@@ -1,16 +1,12 @@
 //! `tracer actors`: the tokio tasks of a process and its other threads, read from its memory.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
-
 use clap::{Args, ValueEnum};
 
-use super::actor_system::{Opened, with_system};
+use super::actor_system::{Opened, watch, with_system};
 use super::exit::{DONE, Failure};
 use super::options::{Limit, OutputOptions, TargetOptions};
 use super::say::say;
 use super::session;
-use crate::actors::look::Look;
 use crate::actors::row::{Row, Window, rows};
 use crate::kernel::session::monotonic_ns;
 use crate::report::actors::{self, ActorOrder, ActorsSummary};
@@ -18,8 +14,6 @@ use crate::report::moment::Moment;
 use crate::report::output::Output;
 use crate::target::process::Process;
 
-/// Between two samples of who runs.
-const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// Lines without `--top`.
 const TOP: usize = 60;
 
@@ -117,7 +111,12 @@ fn show(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failur
         }
     }
     let (look, window, length) = match arguments.window.0 {
-        Some(length) => watch(opened, length)?,
+        Some(length) => {
+            let mut watched = watch(opened, length, 2)?;
+            let look = watched.looks.pop().unwrap_or_default();
+            let window = Window { start: watched.looks.pop(), busy: watched.busy };
+            (look, window, Some(watched.length))
+        }
         None => (opened.look(), Window::default(), None),
     };
     let time_ns = monotonic_ns();
@@ -138,30 +137,6 @@ fn show(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failur
     opened.process.checked(())?;
     print(arguments, &rows, &summary, opened.process.pid(), time_ns)?;
     Ok(DONE)
-}
-
-/// Two looks, and samples of who runs between them.
-pub fn watch(opened: &mut Opened<'_, '_>, length: Duration) -> Result<(Look, Window, Option<Duration>), Failure> {
-    let began = Instant::now();
-    let start = opened.look();
-    let mut counts: HashMap<u64, u64> = HashMap::new();
-    let mut samples = 0_u64;
-    while began.elapsed() < length {
-        std::thread::sleep(SAMPLE_EVERY.min(length.saturating_sub(began.elapsed())));
-        opened.process.checked(())?;
-        samples += 1;
-        for id in opened.running(&start) {
-            *counts.entry(id).or_default() += 1;
-        }
-    }
-    let look = opened.look();
-    let busy = look
-        .actors
-        .iter()
-        .filter(|actor| !actor.is_blocking)
-        .map(|actor| (actor.task.id, counts.get(&actor.task.id).copied().unwrap_or(0) as f64 / samples.max(1) as f64))
-        .collect();
-    Ok((look, Window { start: Some(start), busy }, Some(began.elapsed())))
 }
 
 fn rename(rows: &mut [Row], aliases: &[(String, String)]) {

@@ -20,6 +20,7 @@ mod session;
 mod target;
 mod trace;
 mod verbose;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -48,6 +49,7 @@ Examples:
   sudo tracer print -p myapp config::LIMITS    a static as it is now
   sudo tracer queues -p myapp                  mailbox lengths over 2 seconds
   sudo tracer actors -p myapp                  its tokio tasks: what each does and waits for
+  sudo tracer why -p myapp                     which of them the others wait for, and why
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but events were lost, 4 ended by a safety guard.";
 
@@ -59,6 +61,7 @@ enum Command {
     Print(print::Arguments),
     Queues(queues::Arguments),
     Actors(actors::Arguments),
+    Why(why::Arguments),
     Completions(completions::Completions),
     Man(completions::ManPage),
 }
@@ -75,6 +78,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Print(arguments) => print::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
         Command::Actors(arguments) => actors::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, command()),
         Command::Man(arguments) => completions::man(&arguments, command()),
     }

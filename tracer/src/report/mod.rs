@@ -21,4 +21,5 @@ pub mod text;
 pub mod trace;
 mod type_name;
 pub mod units;
+pub mod why;
 pub mod width;
