@@ -24,3 +24,4 @@ mod safe_unwinding;
 mod scope;
 mod truth;
 mod value_options;
+mod why;
