@@ -2,6 +2,7 @@
 //! and who waits for whom. Reads through `value::image::Memory`; attaches nothing, stops nothing, prints nothing.
 
 pub mod awaiting;
+mod bottleneck;
 pub mod channel;
 pub mod error;
 pub mod graph;

@@ -6,19 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::awaiting::{Awaited, Wait};
-use super::look::{Actor, Channel, Look, State, label, location};
+use super::look::{Actor, Look, State, label, location};
 use super::name::file_name;
 use super::row::{remaining, wait_row};
 use super::waits::{self, Cause, Edge, Evidence, WaitGraph};
 
-/// Average number of tasks that wait for one before it is called a bottleneck.
-const WAITERS_MIN: f64 = 1.5;
-/// Share of the looks in which a bottleneck must have had something to do.
-const OCCUPIED_MIN: f64 = 0.75;
 /// Share of the samples in which a task must have run to be said to block its worker.
 const BLOCKING_SHARE: f64 = 0.99;
-/// Messages in an unbounded mailbox that grew before it is worth a word.
-const GROWN_MIN: u64 = 10;
 
 /// What kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,11 +85,11 @@ pub fn verdict(watched: &Watched<'_>) -> Verdict {
     Verdict { findings, graph: graph.clone() }
 }
 
-struct Judge<'l> {
-    watched: &'l Watched<'l>,
-    last: &'l Look,
-    graph: &'l WaitGraph,
-    graphs: &'l [WaitGraph],
+pub(super) struct Judge<'l> {
+    pub(super) watched: &'l Watched<'l>,
+    pub(super) last: &'l Look,
+    pub(super) graph: &'l WaitGraph,
+    pub(super) graphs: &'l [WaitGraph],
     /// Of each look, its edges by the tasks' ids.
     known: Vec<HashSet<Link>>,
 }
@@ -108,15 +102,15 @@ fn links(look: &Look, graph: &WaitGraph) -> HashSet<Link> {
 }
 
 impl Judge<'_> {
-    fn actor(&self, index: usize) -> Option<&Actor> {
+    pub(super) fn actor(&self, index: usize) -> Option<&Actor> {
         self.last.actors.get(index)
     }
 
-    fn id(&self, index: usize) -> u64 {
+    pub(super) fn id(&self, index: usize) -> u64 {
         self.actor(index).map_or(0, |actor| actor.task.id)
     }
 
-    fn name(&self, index: usize) -> String {
+    pub(super) fn name(&self, index: usize) -> String {
         self.actor(index).map_or_else(String::new, |actor| label(actor, self.last))
     }
 
@@ -265,170 +259,12 @@ impl Judge<'_> {
         by_holder.into_iter().filter_map(finding).collect()
     }
 
-    /// Tasks at the end of chains in which others wait, look after look.
-    fn bottlenecks(&self, explained: &BTreeSet<u64>) -> Vec<Finding> {
-        let mut waiting: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
-        for (look, graph) in self.watched.looks.iter().zip(self.graphs) {
-            for (root, waiters) in roots(look, graph) {
-                let Some(actor) = look.actors.get(root) else { continue };
-                let entry = waiting.entry(actor.task.id).or_default();
-                entry.0 += waiters;
-                entry.1 += usize::from(!is_idle(actor, look));
-            }
-        }
-        let looks = self.watched.looks.len().max(1) as f64;
-        let is_bottleneck = |id: &u64, waiters: usize, occupied: usize| {
-            let occupied = occupied as f64 / looks >= OCCUPIED_MIN;
-            waiters as f64 / looks >= WAITERS_MIN && occupied && !explained.contains(id)
-        };
-        waiting
-            .into_iter()
-            .filter(|(id, (waiters, occupied))| is_bottleneck(id, *waiters, *occupied))
-            .filter_map(|(id, (waiters, _))| self.bottleneck(id, (waiters as f64 / looks).round() as usize))
-            .collect()
-    }
-
-    fn bottleneck(&self, id: u64, waiters: usize) -> Option<Finding> {
-        let root = self.last.actors.iter().position(|actor| actor.task.id == id)?;
-        let actor = self.actor(root)?;
-        let busy = self.watched.busy.get(&id).copied().unwrap_or(0.0);
-        let own = self.name(root);
-        let per_message = self.per_message(actor);
-        let mut parts = self.chain(root);
-        if parts.is_empty() {
-            parts.extend(actor.mailbox.and_then(|key| self.mailbox(key)).map(|mailbox| format!("{own}: {mailbox}")));
-        }
-        let place = |text: String| self.place(root).map_or(text.clone(), |place| format!("{text} ({place})"));
-        let each = per_message.as_ref().map_or(String::new(), |each| format!(", about {each} per message"));
-        parts.push(match busy {
-            busy if busy >= 0.5 => place(format!("{own} runs {:.0} % of the time{each}", busy * 100.0)),
-            _ => match actor.awaited.first().filter(|_| actor.state == State::Waiting) {
-                Some(awaited) => format!("{own} awaits {}{each}", self.wait(awaited)),
-                None => format!("{own} is {}{each}", actor.state.text()),
-            },
-        });
-        parts.push(format!("{} for it, directly or through others", wait_for(waiters)));
-        let time = per_message.map_or(String::new(), |each| format!(" ({each})"));
-        Some(Finding {
-            trouble: Trouble::Bottleneck,
-            tasks: vec![id],
-            waiters,
-            text: parts.join("; "),
-            advice: Some(format!("Shorten {own}'s time per message{time}; more mailbox space will not help")),
-        })
-    }
-
-    /// The mailboxes on the way to a bottleneck, the one with the most messages first: who waits there, and for whom.
-    fn chain(&self, root: usize) -> Vec<String> {
-        let mut on_the_way: Vec<(u64, String)> = Vec::new();
-        let behind = behind(self.graph, &[root]);
-        for edge in self.graph.edges.iter().filter(|edge| edge.to == root || behind.contains(&edge.to)) {
-            let Some(actor) = self.actor(edge.from) else { continue };
-            let Some(mailbox) = actor.mailbox.and_then(|key| self.mailbox(key)) else { continue };
-            let length =
-                actor.mailbox.and_then(|key| self.last.channels.get(&key)?.level).map_or(0, |level| level.length);
-            let waits = format!("{}: {mailbox}; it waits {}", self.name(edge.from), self.cause(&edge.cause, edge.to));
-            let mut text = self.place(edge.from).map_or(waits.clone(), |place| format!("{waits} ({place})"));
-            if edge.evidence == Evidence::Inferred {
-                text.push_str(", told by the mailbox that it sent to");
-            }
-            on_the_way.push((length, text));
-        }
-        on_the_way.sort_by(|a, b| b.0.cmp(&a.0));
-        on_the_way.into_iter().filter(|(length, _)| *length > 0).take(3).map(|(_, text)| text).collect()
-    }
-
-    /// `mailbox 11/64, a new message waits about 0.9 s`.
-    fn mailbox(&self, key: u64) -> Option<String> {
-        let channel = self.last.channels.get(&key)?;
-        let level = channel.level?;
-        let capacity = level.capacity.map_or("∞".to_owned(), |capacity| capacity.to_string());
-        let mut text = format!("mailbox {}/{capacity}", level.length);
-        let rate = self.received(key) / self.watched.window.as_secs_f64().max(1e-9);
-        if level.length > 0 && rate > 0.0 {
-            text.push_str(&format!(", a new message waits about {}", seconds(level.length as f64 / rate)));
-        }
-        Some(text)
-    }
-
-    /// Messages taken from a channel within the window.
-    fn received(&self, key: u64) -> f64 {
-        let at = |look: Option<&Look>| look.and_then(|look| look.channels.get(&key)?.level).map(|level| level.received);
-        match (at(self.watched.looks.first()), at(self.watched.looks.last())) {
-            (Some(before), Some(now)) => now.saturating_sub(before) as f64,
-            _ => 0.0,
-        }
-    }
-
-    /// The time between two messages of an actor that always has something to do.
-    fn per_message(&self, actor: &Actor) -> Option<String> {
-        let received = self.received(actor.mailbox?);
-        (received >= 3.0).then(|| seconds(self.watched.window.as_secs_f64() / received))
-    }
-
-    /// Mailboxes that nobody took from, and unbounded ones that grew all the time.
-    fn mailboxes(&self, known: &[Finding]) -> Vec<Finding> {
-        let explained: BTreeSet<u64> = known.iter().flat_map(|finding| finding.tasks.iter().copied()).collect();
-        self.last.channels.values().filter_map(|channel| self.trouble_of(channel, &explained)).collect()
-    }
-
-    fn trouble_of(&self, channel: &Channel, explained: &BTreeSet<u64>) -> Option<Finding> {
-        let levels: Vec<_> =
-            self.watched.looks.iter().map(|look| look.channels.get(&channel.key)?.level).collect::<Option<_>>()?;
-        let (first, last) = (levels.first()?, levels.last()?);
-        let owners = self.graph.receivers.get(&channel.key).cloned().unwrap_or_default();
-        let owner = owners.first().copied();
-        let name = match owner {
-            Some(owner) => format!("{}'s mailbox", self.name(owner)),
-            None => channel.name.clone().map_or("a mailbox".to_owned(), |name| format!("the mailbox {name}")),
-        };
-        let is_stuck = owner.is_none_or(|owner| {
-            let waits_for_another = self.graph.edges.iter().any(|edge| edge.from == owner);
-            let waits = self.actor(owner).is_some_and(|actor| actor.state == State::Waiting);
-            waits && !waits_for_another && !explained.contains(&self.id(owner))
-        });
-        let is_unread = levels.iter().all(|level| level.length > 0) && first.received == last.received;
-        let tasks: Vec<u64> = owner.map(|owner| self.id(owner)).into_iter().collect();
-        if is_unread && is_stuck && self.watched.looks.len() > 1 {
-            let reads = match owner.and_then(|owner| self.actor(owner)?.awaited.first().map(|awaited| (owner, awaited)))
-            {
-                Some((_, awaited)) => format!("it awaits {}", self.wait(awaited)),
-                None => "no task that is known holds its receiver".to_owned(),
-            };
-            return Some(Finding {
-                trouble: Trouble::Unread,
-                tasks,
-                waiters: 0,
-                text: format!(
-                    "nobody reads {name}: {} in it, none taken; {reads}",
-                    counted_u64(last.length, "message")
-                ),
-                advice: None,
-            });
-        }
-        let grows = levels.windows(2).all(|pair| matches!(pair, [a, b] if b.length > a.length));
-        if last.capacity.is_some() || !grows || last.length < GROWN_MIN {
-            return None;
-        }
-        let rate = (last.length - first.length) as f64 / self.watched.window.as_secs_f64().max(1e-9);
-        Some(Finding {
-            trouble: Trouble::Growing,
-            tasks,
-            waiters: 0,
-            text: format!(
-                "{name} is unbounded and grows: {} now, {rate:.0} more each second",
-                counted_u64(last.length, "message")
-            ),
-            advice: Some("Bound it, so that senders wait, or take messages faster".to_owned()),
-        })
-    }
-
-    fn place(&self, index: usize) -> Option<String> {
+    pub(super) fn place(&self, index: usize) -> Option<String> {
         let (file, line) = self.actor(index)?.location()?;
         Some(format!("{}:{line}", file_name(file)))
     }
 
-    fn wait(&self, awaited: &Awaited) -> String {
+    pub(super) fn wait(&self, awaited: &Awaited) -> String {
         let row = wait_row(&awaited.wait, location(&awaited.frames), &self.last.channels, self.watched.now_ns);
         let what = match (row.word, row.detail) {
             ("nothing", _) => "something that never comes".to_owned(),
@@ -439,7 +275,7 @@ impl Judge<'_> {
     }
 
     /// `for AuditLog's reply`, `for room in AuditLog's mailbox`, `for a lock that x holds`.
-    fn cause(&self, cause: &Cause, to: usize) -> String {
+    pub(super) fn cause(&self, cause: &Cause, to: usize) -> String {
         let to = self.name(to);
         match cause {
             Cause::Reply { .. } => format!("for {to}'s reply"),
@@ -452,7 +288,7 @@ impl Judge<'_> {
 }
 
 /// The tasks that wait for one of `members`, directly or through others; without these themselves.
-fn behind(graph: &WaitGraph, members: &[usize]) -> HashSet<usize> {
+pub(super) fn behind(graph: &WaitGraph, members: &[usize]) -> HashSet<usize> {
     let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
     for edge in graph.edges.iter().filter(|edge| edge.cause != Cause::End) {
         waiting.entry(edge.to).or_default().push(edge.from);
@@ -470,51 +306,10 @@ fn behind(graph: &WaitGraph, members: &[usize]) -> HashSet<usize> {
     found
 }
 
-/// For each task that others wait for and that waits for nobody: how many.
-fn roots(look: &Look, graph: &WaitGraph) -> Vec<(usize, usize)> {
-    let next: HashMap<usize, usize> =
-        graph.edges.iter().rev().filter(|edge| edge.cause != Cause::End).map(|edge| (edge.from, edge.to)).collect();
-    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for start in next.keys() {
-        let mut at = *start;
-        let mut steps = 0;
-        while let Some(to) = next.get(&at)
-            && steps <= look.actors.len()
-        {
-            at = *to;
-            steps += 1;
-        }
-        if steps <= look.actors.len() {
-            *counts.entry(at).or_default() += 1;
-        }
-    }
-    counts.into_iter().collect()
-}
-
-/// Waits for a message, and there is none.
-fn is_idle(actor: &Actor, look: &Look) -> bool {
-    let waits = actor.awaited.iter().any(|awaited| matches!(awaited.wait, Wait::Message { .. }));
-    let level = actor.mailbox.and_then(|key| look.channels.get(&key)?.level);
-    actor.state == State::Waiting && waits && level.is_none_or(|level| level.length == 0)
-}
-
-fn seconds(seconds: f64) -> String {
-    match seconds {
-        long if long >= 10.0 => format!("{long:.0} s"),
-        long if long >= 1.0 => format!("{long:.1} s"),
-        short if short >= 0.01 => format!("{:.0} ms", short * 1e3),
-        short => format!("{:.1} ms", short * 1e3),
-    }
-}
-
-fn wait_for(count: usize) -> String {
+pub(super) fn wait_for(count: usize) -> String {
     counted(count, "task waits", "tasks wait")
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-fn counted_u64(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
