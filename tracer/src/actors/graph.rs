@@ -77,6 +77,16 @@ impl<'i> Graph<'i> {
         target
     }
 
+    /// The element of a pointer to a slice.
+    pub fn element(&self, slice: TypeId) -> Option<TypeId> {
+        if let Some(known) = self.targets.borrow().get(&slice) {
+            return *known;
+        }
+        let element = self.reader.borrow_mut().element(slice);
+        self.targets.borrow_mut().insert(slice, element);
+        element
+    }
+
     /// A direct field.
     pub fn field(&self, id: TypeId, name: &str) -> Option<Part> {
         let ty = self.get(id);

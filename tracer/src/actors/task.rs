@@ -197,13 +197,10 @@ fn list_heads(graph: &Graph<'_>, reader: &Reader<'_>, ty: TypeId, address: u64, 
     }
 }
 
-/// The two words of a pointer to a slice, and its element; loaded as such, or as the struct that it is.
+/// The two words of a pointer to a slice, and its element.
 fn slice(graph: &Graph<'_>, ty: TypeId) -> Option<(u64, u64, TypeId)> {
-    if let Shape::Slice { element, pointer_offset, length_offset, .. } = graph.get(ty).shape {
-        return Some((pointer_offset, length_offset, element));
-    }
-    let (data, length) = (graph.field(ty, "data_ptr")?, graph.field(ty, "length")?);
-    Some((data.offset, length.offset, graph.follow(data.ty)?))
+    let Shape::Slice { pointer_offset, length_offset, .. } = graph.get(ty).shape else { return None };
+    Some((pointer_offset, length_offset, graph.element(ty)?))
 }
 
 fn walk(program: &Program<'_>, reader: &Reader<'_>, head: u64, found: &mut HashSet<u64>) {

@@ -76,6 +76,16 @@ impl<'a> TypeReader<'a> {
         None
     }
 
+    /// The element of a pointer to a slice, loaded if it was not yet.
+    pub fn element(&mut self, slice: TypeId) -> Option<TypeId> {
+        let at = self.view.position(self.loaded.entry_of(slice)?.offset)?;
+        let members = self.view.children(at);
+        let data = members.iter().find(|die| self.view.name(at.unit, die).is_some_and(|name| name == "data_ptr"))?;
+        let pointer = target(&self.view, Position { unit: at.unit, offset: data.offset().0 }, data)?;
+        let element = target(&self.view, pointer, &self.view.entry(pointer)?)?;
+        Some(self.load_at(element))
+    }
+
     /// The type argument of that name of a generic function.
     pub fn template_argument(&mut self, function: DieId, name: &str) -> Option<TypeId> {
         let at = self.view.position(function.offset)?;
