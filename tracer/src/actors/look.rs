@@ -115,18 +115,20 @@ pub struct System<'a, 'i> {
     pub program: &'a Program<'i>,
     pub memory: &'a dyn Memory,
     candidates: Vec<u64>,
+    stacks: Vec<(u64, u64)>,
 }
 
 impl<'a, 'i> System<'a, 'i> {
-    /// `hits` are the places of words that name a table of tasks' functions, as a scan found them.
-    pub fn new(program: &'a Program<'i>, memory: &'a dyn Memory, hits: &[u64]) -> Self {
+    /// `hits` are the places of words that name a table of tasks' functions, as a scan found them; `stacks` the
+    /// mappings of threads' stacks.
+    pub fn new(program: &'a Program<'i>, memory: &'a dyn Memory, hits: &[u64], stacks: Vec<(u64, u64)>) -> Self {
         let candidates = hits.iter().filter_map(|hit| hit.checked_sub(program.vtable_offset)).collect();
-        Self { program, memory, candidates }
+        Self { program, memory, candidates, stacks }
     }
 
     pub fn look(&mut self) -> Look {
         let reader = Reader::new(self.memory);
-        let found = task::find(self.program, &reader, &self.candidates);
+        let found = task::find(self.program, &reader, &self.candidates, &self.stacks);
         self.candidates = found.tasks.iter().map(|task| task.address).collect();
         let futures = Futures::new(&self.program.graph, &reader);
         let mut actors: Vec<Actor> = found.tasks.iter().filter_map(|task| self.actor(&futures, task)).collect();

@@ -3,6 +3,7 @@
 
 pub mod awaiting;
 mod bottleneck;
+pub mod card;
 pub mod channel;
 pub mod error;
 pub mod graph;

@@ -75,8 +75,8 @@ pub struct Found {
 }
 
 /// The live tasks among `candidates` (addresses of headers, of a scan or of an earlier look) and of the runtimes' lists
-/// that these lead to.
-pub fn find(program: &Program<'_>, reader: &Reader<'_>, candidates: &[u64]) -> Found {
+/// that these lead to. A task is built on a stack and then moved to the heap: what lies in `stacks` are leftovers of that.
+pub fn find(program: &Program<'_>, reader: &Reader<'_>, candidates: &[u64], stacks: &[(u64, u64)]) -> Found {
     let mut read: HashMap<u64, Task> =
         candidates.iter().filter_map(|&address| Some((address, read_task(program, reader, address)?))).collect();
     let scanned: HashSet<u64> = read.keys().copied().collect();
@@ -89,9 +89,13 @@ pub fn find(program: &Program<'_>, reader: &Reader<'_>, candidates: &[u64]) -> F
     let found = read.len();
     let mut tasks: Vec<Task> = read
         .into_values()
-        .filter(|task| listed.contains(&task.address) || lives_without_list(program, reader, task))
+        .filter(|task| {
+            let is_on_stack = stacks.iter().any(|(start, end)| (*start..*end).contains(&task.address));
+            listed.contains(&task.address) || !is_on_stack && lives_without_list(program, reader, task)
+        })
         .collect();
     tasks.sort_unstable_by_key(|task| (task.id, task.address));
+    tasks.dedup_by_key(|task| task.id);
     tasks.truncate(TASKS_MAX);
     Found {
         stale: found - tasks.len(),

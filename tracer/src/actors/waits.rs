@@ -48,6 +48,16 @@ pub enum Evidence {
     Inferred,
 }
 
+impl Evidence {
+    /// What to add where it is not certain.
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Found => "",
+            Self::Inferred => " (inferred)",
+        }
+    }
+}
+
 /// The graph of one look.
 #[derive(Clone, Debug, Default)]
 pub struct WaitGraph {

@@ -10,6 +10,7 @@ use crate::actors::look::{Look, System};
 use crate::actors::program::Program;
 use crate::actors::reader::Reader;
 use crate::actors::worker::{ThreadSight, sight};
+use crate::target::address::RuntimeAddress;
 use crate::target::files::Files;
 use crate::target::memory::ProcessMemory;
 use crate::target::memory_scan::{self, WantedWords};
@@ -90,14 +91,26 @@ pub fn with_system<T>(
     let vtables = program.map_or(Vec::new(), |program| program.kinds.iter().map(|kind| kind.vtable).collect());
     let scan = memory_scan::scan(&memory, &WantedWords::new(vtables))?;
     let tids: Vec<u32> = process.threads()?.iter().map(|thread| thread.tid).collect();
+    let thread_pointers = thread::thread_pointers(&memory, &tids, &scan.self_pointers);
+    let stacks = stacks(process, &thread_pointers)?;
     let mut opened = Opened {
         process,
         memory: &memory,
-        system: program.map(|program| System::new(program, &memory, &scan.hits)),
-        thread_pointers: thread::thread_pointers(&memory, &tids, &scan.self_pointers),
+        system: program.map(|program| System::new(program, &memory, &scan.hits, stacks)),
+        thread_pointers,
         scan: ScanSummary { bytes: scan.bytes, is_cut: scan.is_cut },
     };
     work(&mut opened)
+}
+
+/// The mappings that threads' stacks are in: a thread's control block lies at the end of its stack.
+fn stacks(process: &Process, thread_pointers: &HashMap<u32, u64>) -> Result<Vec<(u64, u64)>, Failure> {
+    let is_stack = |mapping: &crate::target::procfs::Mapping| {
+        let is_main = mapping.path.as_ref().is_some_and(|path| path.as_os_str() == "[stack]");
+        is_main || thread_pointers.values().any(|pointer| mapping.contains(RuntimeAddress(*pointer)))
+    };
+    let mappings = process.mappings()?;
+    Ok(mappings.iter().filter(|mapping| is_stack(mapping)).map(|mapping| (mapping.start.0, mapping.end.0)).collect())
 }
 
 fn find_program<'i>(

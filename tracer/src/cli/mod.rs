@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod dry_run;
 mod exit;
+mod info;
 mod inlined;
 mod interrupt;
 mod list;
@@ -61,6 +62,7 @@ enum Command {
     Print(print::Arguments),
     Queues(queues::Arguments),
     Actors(actors::Arguments),
+    Info(info::Arguments),
     Why(why::Arguments),
     Completions(completions::Completions),
     Man(completions::ManPage),
@@ -78,6 +80,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Print(arguments) => print::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
         Command::Actors(arguments) => actors::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, command()),
         Command::Man(arguments) => completions::man(&arguments, command()),

@@ -5,6 +5,7 @@ pub mod actors;
 pub mod backtrace;
 pub mod color;
 pub mod doctor;
+pub mod info;
 pub mod json;
 pub mod list;
 pub mod moment;

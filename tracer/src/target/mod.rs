@@ -16,6 +16,7 @@ pub mod object;
 pub mod operand;
 pub mod process;
 pub mod procfs;
+pub mod socket;
 pub mod symbol;
 pub mod thread;
 pub mod thread_local;
