@@ -3,7 +3,7 @@
 
 use super::awaiting::{Frame, FrameState, Futures, Wait, active};
 use super::holdings::Held;
-use super::look::{Actor, Look, System, label, location};
+use super::look::{Actor, Look, State, System, label, location};
 use super::reader::Reader;
 use super::row::wait_row;
 use super::waits::{Cause, WaitGraph};
@@ -115,13 +115,24 @@ impl<'i> System<'_, 'i> {
         let Shape::Enum(states) = &ty.shape else { return Vec::new() };
         let Some(variant) = active(futures.reader, states, frame.address) else { return Vec::new() };
         let own = variant.fields.iter().filter(|field| !field.name.starts_with("__")).take(VARIABLES_MAX);
-        own.filter_map(|field| {
-            let value = futures.decoded(field.ty, frame.address + field.offset, &Limits::default())?;
+        let mut lines: Vec<Line> = Vec::new();
+        for field in own {
             let name = field.name.strip_prefix("_ref__").unwrap_or(&field.name);
-            Some(Line { key: name.to_owned(), content: Content::Value(value) })
-        })
-        .collect()
+            // An argument that became a variable is there twice: the variable comes first.
+            if lines.iter().any(|line| line.key == name) {
+                continue;
+            }
+            if let Some(value) = futures.decoded(field.ty, frame.address + field.offset, &limits()) {
+                lines.push(Line { key: name.to_owned(), content: Content::Value(value) });
+            }
+        }
+        lines
     }
+}
+
+/// A card is an overview: what is many pointers away is not shown.
+fn limits() -> Limits {
+    Limits { pointers_max: 2, items_max: 8, ..Limits::default() }
 }
 
 fn mailbox(actor: &Actor, look: &Look) -> Vec<Line> {
@@ -166,7 +177,8 @@ fn waits(
         if let Wait::Socket { descriptor: Some(descriptor) } = awaited.wait {
             what.extend(describe(descriptor));
         }
-        lines.push(text("awaits", what.join(" ")));
+        let key = if actor.state == State::Running { "awaited_last" } else { "awaits" };
+        lines.push(text(key, what.join(" ")));
         lines.push(list("stack", awaited.frames.iter().map(frame).collect()));
     }
     let edges = graph.edges.iter().filter(|edge| edge.from == index);

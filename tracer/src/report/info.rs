@@ -34,12 +34,25 @@ fn lines(out: &mut String, line: &Line, width: usize, palette: Palette) {
         Content::Text(text) => put(&key, text),
         Content::Number(number) => put(&key, &units::count(*number)),
         Content::Flag(flag) => put(&key, if *flag { "yes" } else { "no" }),
-        Content::Value(value) => put(&line.key, &value.to_string()),
+        Content::Value(value) => put(&line.key, &cut(&value.to_string())),
         Content::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 put(if index == 0 { &key } else { "" }, item);
             }
         }
+    }
+}
+
+/// A long value by its beginning; `--json` has all of it.
+fn cut(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 240;
+    let characters = text.chars().count();
+    match characters > CHARACTERS_MAX {
+        true => {
+            let shown: String = text.chars().take(CHARACTERS_MAX).collect();
+            format!("{shown}… (+{} characters)", characters - CHARACTERS_MAX)
+        }
+        false => text.to_owned(),
     }
 }
 

@@ -139,6 +139,28 @@ fn programs_without_tokio_or_without_symbols_say_so() {
     tracer(&["actors", "-p", "4194304"]).refused(1, &["4194304"]);
 }
 
+#[test]
+fn a_card_tells_holders_peers_and_variables() {
+    let _turn = turn();
+    let target = shapes("variety", "multi");
+    let card = |actor: &str| {
+        let outcome = tracer(&["info", "--json", "-p", &target.p(), actor]);
+        let [card] = outcome.of_kind("info").try_into().unwrap_or_else(|_| panic!("{outcome:#?}"));
+        card
+    };
+    let wants = card("shapes::wants");
+    assert!(wants["waits"]["lock_held_by"].as_str().unwrap().contains("holds_across_await"), "{wants}");
+    let accepts = card("accepts");
+    assert!(accepts["waits"]["awaits"].as_str().unwrap().contains("tcp listening on 127.0.0.1:"), "{accepts}");
+    let serves = card("serves");
+    assert!(serves["waits"]["awaits"].as_str().unwrap().contains(" with 127.0.0.1:"), "{serves}");
+    let stuffed = card("stuffed");
+    assert_eq!(stuffed["state"]["count"], 100, "{stuffed}");
+    assert_eq!(stuffed["mailbox"]["length"], 100, "{stuffed}");
+    tracer(&["info", "-p", &target.p(), "no_such_task"]).refused(1, &["no_such_task", "tracer actors"]);
+    tracer(&["info", "-p", &target.p(), "caller"]).refused(1, &["8 tasks"]);
+}
+
 /// The mailboxes in memory are those that the registry app tells of.
 #[test]
 fn mailboxes_agree_with_the_registry_apps_own_counts() {
