@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 
 use super::awaiting::{Awaited, Frame, FrameState, Futures, Wait};
-use super::channel::{Flavor, Level};
+use super::channel::{ChannelPlace, Flavor, Level};
 use super::holdings::Held;
 use super::name::is_library_file;
 use super::program::Program;
 use super::reader::Reader;
 use super::task::{self, Found, Stage, Task};
 use crate::value::image::Memory;
+use crate::value::name;
 
 /// Messages of one channel that are looked through for who waits for their replies.
 const MESSAGES_READ_MAX: u64 = 256;
@@ -90,6 +91,7 @@ pub fn location(frames: &[Frame]) -> Option<(&str, u32)> {
 pub struct Channel {
     pub key: u64,
     pub flavor: Flavor,
+    pub place: ChannelPlace,
     pub message_type: Option<String>,
     /// A name that the program gives it.
     pub name: Option<String>,
@@ -143,6 +145,13 @@ impl<'a, 'i> System<'a, 'i> {
         let reader = Reader::new(self.memory);
         let is_running = |actor: &&Actor| task::is_running_now(self.program, &reader, &actor.task);
         look.actors.iter().filter(is_running).map(|actor| actor.task.id).collect()
+    }
+
+    /// The levels now of the channels of an earlier look.
+    pub fn levels(&self, look: &Look) -> Vec<(u64, Level)> {
+        let reader = Reader::new(self.memory);
+        let level = |channel: &Channel| Some((channel.key, channel.place.level(&self.program.graph, &reader)?));
+        look.channels.values().filter_map(level).collect()
     }
 
     fn actor(&self, futures: &Futures<'_, 'i>, task: &Task) -> Option<Actor> {
@@ -236,6 +245,7 @@ impl<'a, 'i> System<'a, 'i> {
                     Channel {
                         key,
                         flavor: place.flavor,
+                        place: place.clone(),
                         message_type: place.message.map(|message| graph.get(message).name.clone()),
                         name: None,
                         level: place.level(graph, futures.reader),
@@ -253,7 +263,7 @@ impl<'a, 'i> System<'a, 'i> {
         channels
     }
 
-    fn replies(&self, futures: &Futures<'_, 'i>, place: &super::channel::ChannelPlace) -> Vec<u64> {
+    fn replies(&self, futures: &Futures<'_, 'i>, place: &ChannelPlace) -> Vec<u64> {
         let Some(message) = place.message else { return Vec::new() };
         let fresh = futures.reader.again();
         let messages = place.messages(futures.graph, &fresh, MESSAGES_READ_MAX);
@@ -286,6 +296,13 @@ pub fn label(actor: &Actor, look: &Look) -> String {
     let short = actor.name.get(start..).unwrap_or(&actor.name);
     let is_only = look.actors.iter().filter(|other| other.name == actor.name).take(2).count() == 1;
     if is_only { short.to_owned() } else { format!("{short} #{}", actor.task.id) }
+}
+
+/// What people call a channel: its name, or who receives from it, or what it carries.
+pub fn channel_label(channel: &Channel, look: &Look) -> String {
+    let owner = || look.actors.iter().find(|actor| actor.mailbox == Some(channel.key)).map(|owner| label(owner, look));
+    let message = || channel.message_type.as_ref().map(|message| name::without_modules(message));
+    channel.name.clone().or_else(owner).or_else(message).unwrap_or_else(|| format!("{:#x}", channel.key))
 }
 
 impl Look {

@@ -63,6 +63,11 @@ pub struct ContextLayout {
     pub ty: TypeId,
 }
 
+/// Whether a program or library has tokio's tasks in it, by its symbols.
+pub fn has_tasks(image: &Image<'_>) -> bool {
+    image.symbols().functions().iter().any(|symbol| symbol.name.contains(POLL_SYMBOL))
+}
+
 impl<'i> Program<'i> {
     /// `None` if there is no tokio in it.
     ///

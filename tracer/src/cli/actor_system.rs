@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::exit::Failure;
 use super::target::images;
+use crate::actors::channel::Level;
 use crate::actors::look::{Look, System};
 use crate::actors::program::Program;
 use crate::actors::reader::Reader;
@@ -134,6 +135,11 @@ impl Opened<'_, '_> {
     /// The ids of the tasks of an earlier look that run now.
     pub fn running(&self, look: &Look) -> Vec<u64> {
         self.system.as_ref().map(|system| system.running(look)).unwrap_or_default()
+    }
+
+    /// The levels now of the channels of an earlier look.
+    pub fn levels(&self, look: &Look) -> Vec<(u64, Level)> {
+        self.system.as_ref().map(|system| system.levels(look)).unwrap_or_default()
     }
 
     /// All threads now.

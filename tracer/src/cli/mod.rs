@@ -16,6 +16,7 @@ mod listing;
 mod options;
 mod print;
 mod queues;
+mod queues_memory;
 mod say;
 mod session;
 mod target;

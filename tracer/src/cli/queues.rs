@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Failure;
 use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions};
+use super::queues_memory;
 use super::say::say;
 use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, link_filter, namespace};
@@ -29,11 +30,12 @@ Examples:
   tracer queues -p myapp                          one window of 2 seconds
   tracer queues -p myapp --interval 1s --for 1m   a table each second, for a minute
   tracer queues -p myapp --sort change --top 5    the five that grow fastest
+  tracer queues -p myapp --source memory          any tokio program, without a probe
   tracer queues -p myapp --json | jq -c '[.name, .length, .capacity]'
 
 LEVEL is what is queued at the window's end, CHANGE how much more or less that is than at its start. Mailboxes are \
-seen through the USDT probes that the program exports (`tracer doctor -p` says whether it does); one without them: \
-exit code 1.";
+seen through the USDT probes that the program exports (`tracer doctor -p` says whether it does), else as the \
+channels of its tokio tasks, read from its memory. Neither: exit code 1.";
 
 /// Sample the lengths of mailboxes: level and change, traffic, longest wait
 #[derive(Debug, Args)]
@@ -43,24 +45,38 @@ pub struct Arguments {
     target: TargetOptions,
     /// Length of one window, as 500ms, 2s or 1m
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = options::interval)]
-    interval: Duration,
+    pub(super) interval: Duration,
     /// How long to go on, window after window; 0 is without end [default: one window]
     #[arg(long = "for", value_name = "DURATION")]
-    duration: Option<Limit>,
+    pub(super) duration: Option<Limit>,
     /// Show only the first N mailboxes [default: all]
     #[arg(long, value_name = "N")]
-    top: Option<usize>,
+    pub(super) top: Option<usize>,
     /// What comes first
     #[arg(long, value_enum, default_value_t = Sort::Length, value_name = "KEY")]
-    sort: Sort,
+    pub(super) sort: Sort,
+    /// Where mailboxes are seen
+    #[arg(long, value_enum, default_value_t = Source::Auto, value_name = "SOURCE")]
+    source: Source,
     #[command(flatten)]
     safety: SafetyOptions,
     #[command(flatten)]
-    output: OutputOptions,
+    pub(super) output: OutputOptions,
+}
+
+/// Where mailboxes are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// Its mailbox probes if it has any, else its memory
+    Auto,
+    /// The mailbox probes that the program exports: exact, with waiting times
+    Usdt,
+    /// The channels of its tokio tasks, read from its memory: no probe, any program with debug information
+    Memory,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Sort {
+pub(super) enum Sort {
     /// The longest first
     Length,
     /// The fastest growing first
@@ -91,9 +107,19 @@ const WARM_UP: Duration = Duration::from_millis(150);
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.output.set_up();
     let process = Process::find(&arguments.target.process)?;
+    if arguments.source == Source::Memory {
+        return queues_memory::run(arguments, &process);
+    }
     let files = Files::new();
     let images = images(&process, &files, |_| true)?;
-    let planned = request::mailboxes(&images).ok_or_else(|| no_probes(&process))?;
+    let planned = match request::mailboxes(&images) {
+        Some(planned) => planned,
+        None if arguments.source == Source::Auto && runs_tokio(&images) => {
+            say(format_args!("no mailbox probes: its channels are read from its memory"));
+            return queues_memory::run(arguments, &process);
+        }
+        None => return Err(no_probes(&process)),
+    };
     let features = Features::probe();
     let mode = attach_mode(arguments.safety.attach, &features)?;
     let request = SessionRequest {
@@ -113,6 +139,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
     runtime.block_on(sample(arguments, &process, &planned, &request))
+}
+
+fn runs_tokio(images: &[crate::target::image::Image<'_>]) -> bool {
+    images.iter().any(crate::actors::program::has_tasks)
 }
 
 fn no_probes(process: &Process) -> Failure {

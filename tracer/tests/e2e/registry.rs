@@ -95,6 +95,32 @@ fn queues_agree_with_the_apps_own_lengths() {
     }
 }
 
+#[test]
+fn both_sources_of_queues_agree() {
+    let _turn = turn();
+    let mut command = Command::new(build::registry(&[]));
+    let mut target = Target::spawn(command.args(["register-random-trees", "8", "100"]).stderr(Stdio::null()));
+    eventually("the app is under load", || target.is_alive());
+    let queues = |source: &str| {
+        let outcome = tracer(&["queues", "--json", "--interval", "1s", "--source", source, "-p", &target.p()]);
+        assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+        let samples = outcome.of_kind("queue");
+        let by_name = samples.into_iter().map(|sample| (sample["name"].as_str().unwrap().to_owned(), sample));
+        by_name.collect::<BTreeMap<String, Value>>()
+    };
+    let (usdt, memory) = (queues("usdt"), queues("memory"));
+    signal(target.pid(), libc::SIGTERM);
+    assert_eq!(usdt.keys().collect::<Vec<_>>(), memory.keys().collect::<Vec<_>>());
+    for (name, sample) in &memory {
+        assert_eq!(sample["source"], "memory");
+        assert_eq!(sample["capacity"], usdt[name]["capacity"], "{name}");
+        // Eight callers: the levels of two moments differ by no more.
+        let length = |sample: &Value| sample["length"].as_u64().unwrap();
+        assert!(length(sample).abs_diff(length(&usdt[name])) <= 8, "{sample} against {}", usdt[name]);
+    }
+    eventually("the app ends", || !target.is_alive());
+}
+
 /// `key=number` in a line of the app's statistics.
 fn stat(line: &str, key: &str) -> u64 {
     let prefix = format!("{key}=");
