@@ -231,12 +231,20 @@ impl Judge<'_> {
         })
     }
 
+    /// Whether the task waited in every look.
+    fn waits_throughout(&self, id: u64) -> bool {
+        self.watched.looks.iter().all(|look| {
+            let actor = look.actors.iter().find(|actor| actor.task.id == id);
+            actor.is_some_and(|actor| actor.state == State::Waiting)
+        })
+    }
+
     /// Tasks that hold a lock which others want, while they wait for something else.
     fn locks_across_awaits(&self, dead: &BTreeSet<u64>) -> Vec<Finding> {
         let mut by_holder: BTreeMap<usize, usize> = BTreeMap::new();
         for edge in &self.graph.edges {
             let is_lock = matches!(edge.cause, Cause::Lock { .. }) && edge.evidence == Evidence::Found;
-            let waits = self.actor(edge.to).is_some_and(|holder| holder.state == State::Waiting);
+            let waits = self.waits_throughout(self.id(edge.to));
             if is_lock && waits && self.persists(edge) && !dead.contains(&self.id(edge.to)) {
                 *by_holder.entry(edge.to).or_default() += 1;
             }
@@ -313,3 +321,7 @@ pub(super) fn wait_for(count: usize) -> String {
 fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
