@@ -35,6 +35,15 @@ pub fn load_memory(scratch: *mut Scratch, op: &Op, acc: u64) {
     unsafe { ptr::write_volatile(&mut (*scratch).accumulator, value) };
 }
 
+/// A chunk without bytes: that nothing could be read there.
+#[inline(never)]
+pub fn fault(scratch: *mut Scratch, address: u64, asked: u64) {
+    if scratch.is_null() {
+        return;
+    }
+    finish(scratch, address, asked, 0, ChunkStatus::Fault);
+}
+
 /// Where the next chunk's bytes go, or `None` if the record is full, which ends the plan.
 #[inline(always)]
 fn room(scratch: *mut Scratch) -> Option<*mut u8> {

@@ -10,11 +10,14 @@ use core::ptr;
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::helpers::generated::{bpf_find_vma, bpf_get_current_task_btf, bpf_probe_read_kernel};
 use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::filter::{FILTER_DROPS_UNSEEN, VALUE_DURATION, VALUE_PARTS, VALUE_THREAD_ID, VALUES};
 use tracer_ebpf::abi::plan::{PLAN_EXITS_INCOMPLETE, PLAN_MAY_TAIL_CALL};
-use tracer_ebpf::abi::record::{Kind, Outcome};
-use tracer_ebpf::abi::thread::{FRAMES_MAX, Frame, STACKS_MAX, Stack, Thread};
+use tracer_ebpf::abi::record::{Kind, Outcome, RECORD_HELD_SHIFT};
+use tracer_ebpf::abi::thread::{FRAME_HELD, FRAME_PARTS_SHIFT, FRAMES_MAX, Frame, STACKS_MAX, Stack, Thread};
 
-use crate::maps::HAS_FIND_VMA;
+use crate::condition::{self, Values, Verdict};
+use crate::maps::{self, HAS_FIND_VMA};
 use crate::{budget, emit};
 
 /// Half the width of a stack whose mapping the kernel could not tell (it was busy): better than mixing two stacks.
@@ -194,8 +197,50 @@ pub fn pop(control: &Control, thread: *mut Thread, stack: *mut Stack) {
         (*stack).top = (*gone).below;
         (*gone).below = (*thread).free;
         (*thread).free = number;
+        // One that is held back was not counted when it opened.
+        if (*gone).flags & FRAME_HELD != 0 {
+            return;
+        }
     }
     budget::add(&control.frames_closed, 1);
+}
+
+/// Counts a held frame at its end, which decided that it counts; its number, or `None` if a limit forbids it.
+#[inline(always)]
+pub fn release(control: &Control, held: *mut Frame, time_ns: u64) -> Option<u64> {
+    let call_id = budget::admit(control, time_ns)?;
+    budget::add(&control.frames_opened, 1);
+    // SAFETY: the caller's frame.
+    unsafe {
+        (*held).call_id = call_id;
+        (*held).flags &= !FRAME_HELD;
+    }
+    Some(call_id)
+}
+
+/// Whether an end of a held frame that no exit saw counts; then the frame is released.
+#[inline(always)]
+fn counts_unseen(control: &Control, gone: *mut Frame, outcome: Outcome, hit: &Hit) -> bool {
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        let Some(plan) = maps::PLANS.get(Cookie((*gone).cookie).plan()) else { return false };
+        let Some(entry) = condition::filter(plan.filter) else { return false };
+        if entry.flags & FILTER_DROPS_UNSEEN != 0 {
+            return false;
+        }
+        let mut verdict = Verdict::Yes;
+        if outcome as u8 == Outcome::Unknown as u8 {
+            verdict = Verdict::Undecided;
+        } else if let Some(filter) = condition::filter(entry.unseen) {
+            let mut values = Values([0; VALUES]);
+            values.0[usize::from(VALUE_THREAD_ID)] = hit.pid_tgid & 0xffff_ffff;
+            values.0[usize::from(VALUE_DURATION)] = hit.time_ns - (*gone).time_ns;
+            values.0[usize::from(VALUE_PARTS)] = u64::from((*gone).flags >> FRAME_PARTS_SHIFT);
+            verdict = condition::terms(filter, &values);
+        }
+        condition::note(control, verdict);
+        verdict == Verdict::Yes && release(control, gone, hit.time_ns).is_some()
+    }
 }
 
 /// Closes the frames that are gone: those below `stack_pointer`, and at an entry the one at it.
@@ -265,6 +310,17 @@ pub extern "C" fn close_gone(control: *const Control, thread: *mut Thread, hit: 
         } else {
             Outcome::Unwound
         };
+        if (*gone).flags & FRAME_HELD != 0 {
+            if counts_unseen(control, gone, outcome, hit) {
+                closing_record(thread, gone, outcome, hit);
+                (*thread).header.flags = ((*stack).top as u8) << RECORD_HELD_SHIFT;
+                pop(control, thread, stack);
+                emit::record(control, thread);
+            } else {
+                pop(control, thread, stack);
+            }
+            return 0;
+        }
         closing_record(thread, gone, outcome, hit);
         pop(control, thread, stack);
         emit::record(control, thread);

@@ -10,7 +10,7 @@ use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::plan::{Op, OpCode, Plan, REGISTERS_MAX, SLOTS, STEPS_MAX};
 use tracer_ebpf::abi::thread::{Scratch, Thread};
 
-use crate::{budget, chunks, maps, registers};
+use crate::{budget, chunks, maps, registers, text};
 
 /// The counter of a plan that has ended.
 const ENDED: u64 = u32::MAX as u64;
@@ -172,6 +172,10 @@ fn interpret(thread: *const Thread, scratch: *mut Scratch, op: &Op) {
         code if code == OpCode::FindClear as u8 => {
             return chunks::find_clear(scratch, op, acc, slot(scratch, op.register));
         }
+        code if code == OpCode::MatchText as u8 => {
+            return text::match_text(scratch, op, acc, slot(scratch, op.register));
+        }
+        code if code == OpCode::StringLength as u8 => return text::string_length(scratch, op, acc),
         code if code == OpCode::JumpUnless as u8 => return jump_if(scratch, op, acc < op.a || acc > op.b),
         code if code == OpCode::JumpIf as u8 => return jump_if(scratch, op, acc >= op.a && acc <= op.b),
         code if code == OpCode::Jump as u8 => return jump_if(scratch, op, true),

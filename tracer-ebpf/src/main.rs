@@ -9,6 +9,8 @@ mod budget;
 #[cfg(target_arch = "bpf")]
 mod chunks;
 #[cfg(target_arch = "bpf")]
+mod condition;
+#[cfg(target_arch = "bpf")]
 mod emit;
 #[cfg(target_arch = "bpf")]
 mod frames;
@@ -24,6 +26,8 @@ mod registers;
 mod scope;
 #[cfg(target_arch = "bpf")]
 mod stack;
+#[cfg(target_arch = "bpf")]
+mod text;
 
 #[cfg(target_arch = "bpf")]
 #[unsafe(link_section = "license")]

@@ -9,6 +9,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
 use tracer_ebpf::abi::plan::{Op, Plan};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
@@ -41,6 +42,14 @@ pub static PLANS: Array<Plan, 1> = Array::new();
 /// The operations of all plans, one behind the other.
 #[btf_map]
 pub static OPS: Array<Op, 1, MMAPABLE> = Array::new();
+
+/// The filters of plans.
+#[btf_map]
+pub static FILTERS: Array<Filter, 1> = Array::new();
+
+/// The texts that operations compare with.
+#[btf_map]
+pub static TEXTS: Array<Text, 1> = Array::new();
 
 /// Records on their way to user space.
 #[btf_map]

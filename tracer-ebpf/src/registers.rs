@@ -39,6 +39,16 @@ pub fn set_result_pointer(thread: *mut Thread, value: u64) {
     unsafe { (&raw mut (*thread).registers).cast::<u64>().add(REGISTER_RESULT_POINTER as usize).write(value) }
 }
 
+/// Sets a pseudo register.
+#[inline(always)]
+pub fn set(thread: *mut Thread, number: u8, value: u64) {
+    let index = usize::from(number);
+    if index < REGISTERS {
+        // SAFETY: the index was compared with the array's size.
+        unsafe { (&raw mut (*thread).registers).cast::<u64>().add(index).write(value) }
+    }
+}
+
 /// Value of a saved register; 0 for a number that user space never sends (vector registers).
 #[inline(always)]
 pub fn read(thread: *const Thread, number: u8) -> u64 {

@@ -44,6 +44,8 @@ pub struct Control {
     pub lost_threads: u64,
     /// Mailboxes beyond the map's size.
     pub lost_mailboxes: u64,
+    /// Hits that a condition left out because a part of it could not be read.
+    pub undecided: u64,
     /// Hits by what they cost, see [`SiteCost`](super::cookie::SiteCost), those included that no limit admitted.
     pub hits: [u64; SITE_COSTS],
     /// Operations of capture plans that those hits were charged for.
@@ -77,4 +79,4 @@ impl Tripped {
     }
 }
 
-const _: () = assert!(size_of::<Control>() == 20 * 8 + SITE_COSTS * 8);
+const _: () = assert!(size_of::<Control>() == 21 * 8 + SITE_COSTS * 8);

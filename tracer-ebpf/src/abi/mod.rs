@@ -3,6 +3,7 @@
 
 pub mod control;
 pub mod cookie;
+pub mod filter;
 pub mod mailbox;
 pub mod plan;
 pub mod record;

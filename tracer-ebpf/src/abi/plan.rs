@@ -25,6 +25,12 @@ pub const CHUNK_BYTES_MAX: usize = 1024;
 
 /// DWARF register number of a pseudo register: the result pointer (sret) that the entry kept.
 pub const REGISTER_RESULT_POINTER: u8 = 33;
+/// Of another one: the thread's id.
+pub const REGISTER_THREAD_ID: u8 = 34;
+/// At exit: nanoseconds since the entry.
+pub const REGISTER_DURATION: u8 = 35;
+/// At exit: a bit for each part of the condition that was true at the entry (see [`filter`](super::filter)).
+pub const REGISTER_PARTS: u8 = 36;
 
 /// [`Plan::kept_register`] when the entry keeps no result pointer.
 pub const KEEP_NOTHING: u8 = 0xff;
@@ -62,6 +68,9 @@ pub struct Plan {
     pub first_op: u32,
     /// Number of operations, at most [`OPS_MAX`].
     pub op_count: u32,
+    /// Index + 1 of the filter that says which hits count; 0: all do.
+    pub filter: u32,
+    pub _reserved: u32,
     /// DWARF numbers of the registers that the record starts with.
     pub registers: [u8; 24],
 }
@@ -140,10 +149,17 @@ pub enum OpCode {
     /// the next [`FIND_BYTES`] is. Otherwise `acc = ` the address behind what was looked at, then to `target`; on a
     /// fault also a chunk without bytes, and `acc = slot[register]`.
     FindClear = 23,
+    /// `acc = 1` if the text at `acc`, `slot[register]` bytes long, compares with text number `immediate` as the
+    /// [`Match`](super::filter::Match) `a` says, else 0. With `b` 1 it is the thread's name that is compared. On a fault,
+    /// and if a search ends early: a chunk without bytes, then to `target`.
+    MatchText = 32,
+    /// `acc = ` the bytes at `acc` in front of a NUL. On a fault, and if there are
+    /// [`SEARCHED_BYTES_MAX`](super::filter::SEARCHED_BYTES_MAX) or more: a chunk without bytes, then to `target`.
+    StringLength = 33,
 }
 
 const _: () = assert!(size_of::<Op>() == 24);
-const _: () = assert!(size_of::<Plan>() == 40);
+const _: () = assert!(size_of::<Plan>() == 48);
 
 impl Plan {
     /// A plan that captures nothing.
@@ -155,6 +171,8 @@ impl Plan {
         mailbox_event: 0,
         first_op: 0,
         op_count: 0,
+        filter: 0,
+        _reserved: 0,
         registers: [0; 24],
     };
 }

@@ -16,6 +16,11 @@ pub const RECORD_BYTES_MAX: usize = RECORD_FULL_AT + 2 * size_of::<ChunkHeader>(
 
 /// Entry and event: a picture of the stack was sent before this record, with the same call number.
 pub const RECORD_STACK: u8 = 1;
+/// The first of the bits with the number of the frame if the entry is held back until its exit, which has the same;
+/// 0 otherwise. The next held entry in the same frame of the same thread tells that the one before does not count.
+pub const RECORD_HELD_SHIFT: u32 = 1;
+/// In the call number of a held entry, which gets its own from the exit: the rest is its time.
+pub const CALL_HELD: u64 = 1 << 63;
 
 /// Starts every record.
 #[repr(C)]

@@ -5,7 +5,7 @@
 //! In two parts, because neither may be larger than what the kernel's allocator serves programs, 8 kB: [`Thread`] is
 //! all that a plan without operations needs, [`Scratch`] is there for threads that run operations.
 
-use super::plan::{REGISTER_RESULT_POINTER, REGISTERS_MAX, SLOTS};
+use super::plan::{REGISTER_PARTS, REGISTERS_MAX, SLOTS};
 use super::record::{Header, RECORD_BYTES_MAX};
 
 /// Open frames of one thread, over all its stacks. Deeper calls are counted as lost.
@@ -15,7 +15,7 @@ pub const FRAMES_MAX: usize = 64;
 pub const STACKS_MAX: usize = 4;
 
 /// Elements of [`Thread::registers`].
-pub const REGISTERS: usize = REGISTER_RESULT_POINTER as usize + 1;
+pub const REGISTERS: usize = REGISTER_PARTS as usize + 1;
 
 /// Bytes behind the header of a record without chunks: register values, or a thread's name.
 pub const SHORT_RECORD_BYTES: usize = (REGISTERS_MAX + 1) * 8;
@@ -34,7 +34,7 @@ pub struct Thread {
     pub free: u32,
     pub stacks: [Stack; STACKS_MAX],
     pub frames: [Frame; FRAMES_MAX],
-    /// The registers at the hit, by DWARF number; the last is the result pointer that the frame kept.
+    /// The registers at the hit, by DWARF number; behind them what the frame kept.
     pub registers: [u64; REGISTERS],
     /// Bytes of the record so far.
     pub cursor: u64,
@@ -72,6 +72,12 @@ pub struct Stack {
     pub _reserved: u32,
 }
 
+/// The call counts only if the exit's filter says so: its entry is held back. Its `call_id` and `depth` are those that
+/// a call inside of it has as its parent's number and its own depth.
+pub const FRAME_HELD: u16 = 1 << 8;
+/// The first of the bits for the condition's parts that were true at the entry.
+pub const FRAME_PARTS_SHIFT: u32 = 9;
+
 /// A call under way.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,7 +92,7 @@ pub struct Frame {
     /// The enclosing frame + 1 of the same stack (or the next free frame), 0 if none.
     pub below: u32,
     pub depth: u16,
-    /// The plan's flags.
+    /// The plan's flags, and `FRAME_*` bits.
     pub flags: u16,
 }
 

@@ -3,10 +3,12 @@
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
 use tracer_ebpf::abi::cookie::Cookie;
-use tracer_ebpf::abi::plan::{ALWAYS, PLAN_TAIL_JUMP};
-use tracer_ebpf::abi::record::Outcome;
+use tracer_ebpf::abi::plan::{ALWAYS, PLAN_TAIL_JUMP, REGISTER_DURATION, REGISTER_PARTS, REGISTER_THREAD_ID};
+use tracer_ebpf::abi::record::{Outcome, RECORD_HELD_SHIFT};
+use tracer_ebpf::abi::thread::{FRAME_HELD, FRAME_PARTS_SHIFT, Frame, Thread};
 
 use super::{Hit, now_ns};
+use crate::condition::{self, Moment, Verdict};
 use crate::{emit, frames, interpret, maps, registers};
 
 /// At a `ret` or a tail jump, where the stack pointer is that of the entry.
@@ -78,14 +80,46 @@ fn leave(hit: &Hit, popped_bytes: u64) {
             // Another function returns in its place: it left by a jump that no probe saw.
             return frames::close_replaced(hit.control, thread, stack, &at);
         }
+        let held = (*frame).flags & FRAME_HELD != 0;
+        let held_number = if held { ((*stack).top as u8) << RECORD_HELD_SHIFT } else { 0 };
+        registers::set_result_pointer(thread, (*frame).result_pointer);
+        if held {
+            registers::save(hit.context, thread);
+            if !counts(hit, thread, frame, time_ns) || frames::release(hit.control, frame, time_ns).is_none() {
+                return frames::pop(hit.control, thread, stack);
+            }
+        }
         let tail_called = hit.plan.flags & PLAN_TAIL_JUMP != 0;
         let outcome = if tail_called { Outcome::TailCalled } else { Outcome::Returned };
         frames::closing_record(thread, frame, outcome, &at);
         (*thread).header.cookie = hit.cookie.0;
-        registers::set_result_pointer(thread, (*frame).result_pointer);
+        (*thread).header.flags = held_number;
         frames::pop(hit.control, thread, stack);
     }
     registers::save(hit.context, thread);
     let scratch = interpret::capture(hit.control, thread, hit.plan);
     emit::captured(hit.control, thread, scratch);
+}
+
+/// Whether a held call counts, by the filter of this exit. The thread's registers are those of the hit.
+#[inline(always)]
+fn counts(hit: &Hit, thread: *mut Thread, frame: *const Frame, time_ns: u64) -> bool {
+    let Some(filter) = condition::filter(hit.plan.filter) else { return true };
+    // SAFETY: the caller's frame.
+    let moment = unsafe {
+        Moment {
+            thread_id: hit.pid_tgid & 0xffff_ffff,
+            duration_ns: time_ns - (*frame).time_ns,
+            parts: u64::from((*frame).flags >> FRAME_PARTS_SHIFT),
+            result_pointer: (*frame).result_pointer,
+        }
+    };
+    let verdict = condition::terms(filter, &condition::values(hit.context, &moment));
+    if verdict == Verdict::No {
+        return false;
+    }
+    registers::set(thread, REGISTER_THREAD_ID, moment.thread_id);
+    registers::set(thread, REGISTER_DURATION, moment.duration_ns);
+    registers::set(thread, REGISTER_PARTS, moment.parts);
+    condition::counts(hit.control, thread, filter, verdict)
 }

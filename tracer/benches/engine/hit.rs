@@ -7,7 +7,7 @@ use aya::maps::{MapData, RingBuf};
 use tracer::kernel::link::Links;
 use tracer::kernel::load::{AttachMode, LoadRequest, Loaded};
 use tracer::plan::capture_plan::CapturePlan;
-use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Program};
+use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Filters, Program};
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
 use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
@@ -127,6 +127,7 @@ impl Bench {
         let request = LoadRequest {
             mode: AttachMode::Multi,
             plans: &plans(),
+            filters: &Filters::default(),
             ring_bytes: RING_BYTES,
             record_bytes_max: RECORD_FULL_AT as u32,
             diagnostics: false,
@@ -153,7 +154,7 @@ impl Bench {
             }
         };
         let points = measure.at_entry.iter().map(point(entry)).chain(measure.at_exit.iter().map(point(exit))).collect();
-        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points, plans: Vec::new() };
+        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points, ..AttachPlan::default() };
         let links = Links::attach(&self.loaded, &attach, std::process::id())?;
         let calls = if measure.at_exit.is_empty() { BATCH_CALLS } else { BATCH_CALLS_WITH_EXIT };
         let best = (0..BATCHES).map(|_| batch_ns(calls)).fold(f64::INFINITY, f64::min);

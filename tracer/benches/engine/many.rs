@@ -68,6 +68,7 @@ fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
     let request = LoadRequest {
         mode: AttachMode::Multi,
         plans: &planned.attach.plans,
+        filters: &planned.attach.filters,
         ring_bytes: 1 << 20,
         record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: false,

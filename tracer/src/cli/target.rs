@@ -45,6 +45,9 @@ pub fn nothing_found(
     probes: &[Probe],
     closures: bool,
 ) -> Failure {
+    if let Some(mistake) = nothing.mistake {
+        return mistake.into();
+    }
     if nothing.refused.is_empty()
         && nothing.inlined_only.is_empty()
         && let Some(probe) = probes.iter().find(|probe| probe.text == nothing.probe)

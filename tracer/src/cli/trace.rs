@@ -47,6 +47,8 @@ Examples:
   tracer trace -p 4711 -n 100 --for 1m '/_handler$/'  by regular expression
   tracer trace -p myapp 'libc.so.6!malloc' -n 3       a function of a library
   tracer trace -p myapp 'Store::save' --backtrace     who calls it, inlined callers included
+  tracer trace -p myapp 'Store::save if tree.moisture > 80 && result is Err'
+  tracer trace -p myapp 'store::* if duration > 10ms' only slow calls, shown when they end
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
@@ -56,6 +58,11 @@ Examples:
 Probes are globs on demangled paths, matched at `::` from the right: 'Store::save' finds myapp::store::Store::save, \
 'store::*' is the module and everything below it. An async fn goes by its own name; each poll is a call. Calls are \
 shown as they begin, with their arguments; `→` is the end of one, with what it returned and how long it took.
+
+Conditions compare arguments, fields (tree.moisture, self.0), elements (items[3]), lengths (name.len()), what pointers \
+lead to (*p), result, duration, tid and thread by == != < <= > >=, texts also by starts_with, ends_with and contains, \
+and ask for variants (message is Save); they are joined by && || ! and brackets. They are decided in the kernel; one \
+on result or duration shows the call when it has ended.
 
 Exit codes: 0 done (a limit was reached, Ctrl-C, or the target exited), 1 failed, 2 usage, 3 done but events were lost, \
 4 ended by --max-overhead.";
@@ -282,6 +289,7 @@ async fn trace_process(
         reason,
         calls: stream.calls(),
         returns: stream.returns(),
+        undecided: session.counters().undecided,
         losses: Losses { unwritten_lines: pipe_end.lost_lines(), ..stream.losses(&session::losses(&session)) },
         overhead: Some(session.overhead()),
     };

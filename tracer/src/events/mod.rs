@@ -6,6 +6,7 @@ pub(crate) mod bytes;
 pub mod clock;
 pub mod decode;
 pub mod event;
+mod held;
 pub mod loss;
 pub mod mailbox;
 pub mod order;

@@ -109,6 +109,7 @@ mod tests {
 
     fn record(time_ns: u64, call_id: u64) -> Record {
         Record {
+            held: 0,
             what: What::Event { parent: None },
             has_stack: false,
             depth: 0,

@@ -4,7 +4,9 @@
 use thiserror::Error;
 use tracer_ebpf::abi::control::Tripped;
 use tracer_ebpf::abi::cookie::Cookie;
-use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, Header, Kind, Outcome, RECORD_STACK, THREAD_NAME_BYTES};
+use tracer_ebpf::abi::record::{
+    ChunkHeader, ChunkStatus, Header, Kind, Outcome, RECORD_HELD_SHIFT, RECORD_STACK, THREAD_NAME_BYTES,
+};
 
 use crate::value::image::Chunk;
 use crate::value::place::Missing;
@@ -15,6 +17,8 @@ pub struct Record {
     pub what: What,
     /// A picture of the stack was sent before it.
     pub has_stack: bool,
+    /// The frame that the call is held back in until its end; 0 if it is not.
+    pub held: u8,
     /// Frames of the same stack below this call: 0 at a root.
     pub depth: u32,
     pub cookie: Cookie,
@@ -107,6 +111,7 @@ impl Record {
         Ok(Self {
             what,
             has_stack: header.flags & RECORD_STACK != 0,
+            held: header.flags >> RECORD_HELD_SHIFT,
             depth: header.depth,
             cookie: Cookie(header.cookie),
             time_ns: header.time_ns,

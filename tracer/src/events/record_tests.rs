@@ -29,6 +29,7 @@ fn every_field_of_an_entry_is_found() {
     assert_eq!(
         record,
         Record {
+            held: 0,
             what: What::Entry { parent: Some(6) },
             has_stack: false,
             depth: 2,

@@ -69,6 +69,7 @@ mod tests {
         let bytes = if missing.is_some() { vec![] } else { vec![part as u8; 16] };
         let address = 0x1000 + u64::from(part) * 16;
         Record {
+            held: 0,
             what: What::Stack { part, is_last, stack_end: 0x8000 },
             has_stack: false,
             depth: 0,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::decode::Decoder;
 use super::description::Descriptions;
 use super::event::Event;
+use super::held::Held;
 use super::loss::Losses;
 use super::order::Order;
 use super::pair::Pairs;
 use super::record::{Malformed, Record, What};
 use super::stacks::Pictures;
 use crate::value::Limits;
+use crate::value::backtrace::Stack;
 
 /// Turns the records of one session into events.
 ///
@@ -23,6 +25,7 @@ pub struct Stream {
     order: Order,
     pairs: Pairs,
     pictures: Pictures,
+    held: Held,
     malformed: u64,
     first_malformed: Option<Malformed>,
     /// The losses that were already told.
@@ -36,6 +39,7 @@ impl Stream {
             order: Order::default(),
             pairs: Pairs::default(),
             pictures: Pictures::default(),
+            held: Held::default(),
             malformed: 0,
             first_malformed: None,
             told: Losses::default(),
@@ -82,7 +86,8 @@ impl Stream {
 
     /// Everything lost so far: the programs' counters and what was lost here.
     pub fn losses(&self, kernel: &Losses) -> Losses {
-        let own = Losses { malformed: self.malformed, forgotten_calls: self.pairs.forgotten(), ..Losses::default() };
+        let forgotten_calls = self.pairs.forgotten() + self.held.forgotten();
+        let own = Losses { malformed: self.malformed, forgotten_calls, ..Losses::default() };
         kernel.plus(&own)
     }
 
@@ -106,6 +111,7 @@ impl Stream {
         self.first_malformed
     }
 
+    /// A call that is held back comes out right before its end.
     fn hand_out<E>(&mut self, record: Record, emit: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
         if let What::Stack { .. } = record.what {
             if let Err(error) = self.pictures.add(record) {
@@ -114,6 +120,27 @@ impl Stream {
             return Ok(());
         }
         let stack = record.has_stack.then(|| self.pictures.take(record.call_id));
+        match record.what {
+            What::Entry { .. } if record.held != 0 => {
+                self.held.keep(record, stack);
+                return Ok(());
+            }
+            What::Exit { entry_time_ns, .. } if record.held != 0 => {
+                if let Some((entry, stack)) = self.held.release(&record, entry_time_ns) {
+                    self.tell(Record { call_id: record.call_id, ..entry }, stack, emit)?;
+                }
+            }
+            _ => {}
+        }
+        self.tell(record, stack, emit)
+    }
+
+    fn tell<E>(
+        &mut self,
+        record: Record,
+        stack: Option<Stack>,
+        emit: &mut impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut event = match self.decoder.decode(record) {
             Ok(event) => event,
             Err(error) => {

@@ -15,7 +15,7 @@ use super::load::{AttachMode, LoadRequest, Loaded};
 use super::overhead::Cost;
 use super::session::PidNamespace;
 use crate::plan::capture_plan::CapturePlan;
-use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Program};
+use crate::plan::probe_plan::{AttachPlan, AttachPoint, FileOffset, Filters, Program};
 
 /// Calls per batch; the fastest batch counts, since everything that disturbs a measurement makes it longer.
 const BATCH_CALLS: u32 = 100;
@@ -78,6 +78,7 @@ pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelErro
     let request = LoadRequest {
         mode,
         plans: &plans(),
+        filters: &Filters::default(),
         ring_bytes: RING_BYTES,
         record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: false,
@@ -103,7 +104,8 @@ impl Calibration {
             },
         );
         let bare = call_ns(tracer_calibration_event);
-        let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points: self.points()?, plans: Vec::new() };
+        let attach =
+            AttachPlan { objects: vec!["/proc/self/exe".into()], points: self.points()?, ..AttachPlan::default() };
         let links = Links::attach(&self.loaded, &attach, std::process::id())?;
         let event = call_ns(tracer_calibration_event);
         let steps = call_ns(tracer_calibration_steps);

@@ -10,6 +10,7 @@ use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
 use aya_log::Level;
 use aya_obj::btf::BtfFeatures;
 use aya_obj::{EbpfSectionKind, Object};
+use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::plan::{Op, Plan};
 
@@ -18,7 +19,7 @@ use super::error::KernelError;
 pub use super::sys::ProgramFacts;
 use super::sys::{self, ProgramSource};
 use crate::plan::capture_plan::CapturePlan;
-use crate::plan::probe_plan::Program;
+use crate::plan::probe_plan::{Filters, Program};
 
 /// The object that was built from `tracer-ebpf` and committed with it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
@@ -43,6 +44,13 @@ pub struct Wire<T>(pub T);
 unsafe impl Pod for Wire<Plan> {}
 // SAFETY: as above.
 unsafe impl Pod for Wire<Mailbox> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Filter> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Text> {}
+
+/// Elements that programs find by their numbers.
+type Table<T> = Array<MapData, Wire<T>>;
 
 /// Mailbox statistics by mailbox id.
 pub type Mailboxes = BpfHashMap<MapData, u64, Wire<Mailbox>>;
@@ -56,7 +64,9 @@ pub struct Loaded {
     btf: OwnedFd,
     programs: [OnceLock<OwnedFd>; PROGRAMS],
     /// Programs are loaded by the maps' descriptors, so these stay open. The ring buffer's reader keeps that one.
-    _plans: Array<MapData, Wire<Plan>>,
+    _plans: Table<Plan>,
+    _filters: Table<Filter>,
+    _texts: Table<Text>,
     _maps: Vec<MapData>,
 }
 
@@ -67,6 +77,7 @@ const PROGRAMS: usize = 6;
 pub struct LoadRequest<'a> {
     pub mode: AttachMode,
     pub plans: &'a [CapturePlan],
+    pub filters: &'a Filters,
     pub ring_bytes: u32,
     /// See [`SessionRequest`](super::session::SessionRequest).
     pub record_bytes_max: u32,
@@ -96,16 +107,18 @@ impl Loaded {
         let btf = load_btf(&mut object)?;
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
         relocate(&mut object, &maps)?;
-        let mut plans: Array<_, Wire<Plan>> = typed(&mut maps, PLANS, Map::Array)?;
         let ops = maps.get(OPS).ok_or(KernelError::MapMissing(OPS))?.fd().as_fd();
         let all_ops: Vec<Op> = request.plans.iter().flat_map(|plan| plan.ops.iter().copied()).collect();
         sys::fill_array(ops, &all_ops).map_err(KernelError::OpsMapping)?;
         let mut first_op = 0;
-        for (index, plan) in request.plans.iter().enumerate() {
+        let placed = request.plans.iter().map(|plan| {
             let placed = Wire(plan.placed(first_op));
-            plans.set(index as u32, placed, 0).map_err(|source| KernelError::Map { map: PLANS, source })?;
             first_op += plan.ops.len() as u32;
-        }
+            placed
+        });
+        let plans = fill(&mut maps, PLANS, placed)?;
+        let filters = fill(&mut maps, FILTERS, request.filters.filters.iter().map(|filter| Wire(*filter)))?;
+        let texts = fill(&mut maps, TEXTS, request.filters.texts.iter().map(|text| Wire(*text)))?;
         let control = maps.get(CONTROL).ok_or(KernelError::MapMissing(CONTROL))?.fd().as_fd();
         let control = ControlBlocks::map(control).map_err(KernelError::ControlMapping)?;
         let records = typed(&mut maps, RECORDS, Map::RingBuf)?;
@@ -113,7 +126,18 @@ impl Loaded {
         let mode = request.mode;
         let _maps = maps.into_values().collect();
         Ok((
-            Self { mode, control, mailboxes, object, btf, programs: Default::default(), _plans: plans, _maps },
+            Self {
+                mode,
+                control,
+                mailboxes,
+                object,
+                btf,
+                programs: Default::default(),
+                _plans: plans,
+                _filters: filters,
+                _texts: texts,
+                _maps,
+            },
             records,
         ))
     }
@@ -157,6 +181,8 @@ impl Loaded {
 
 const PLANS: &str = "PLANS";
 const OPS: &str = "OPS";
+const FILTERS: &str = "FILTERS";
+const TEXTS: &str = "TEXTS";
 const CONTROL: &str = "CONTROL";
 const RECORDS: &str = "RECORDS";
 const MAILBOXES: &str = "MAILBOXES";
@@ -190,6 +216,8 @@ fn create_maps(
             OPS => {
                 definition.set_max_entries(request.plans.iter().map(|plan| plan.ops.len() as u32).sum::<u32>().max(1))
             }
+            FILTERS => definition.set_max_entries(request.filters.filters.len().max(1) as u32),
+            TEXTS => definition.set_max_entries(request.filters.texts.len().max(1) as u32),
             RECORDS => definition.set_max_entries(request.ring_bytes),
             _ => {}
         }
@@ -212,6 +240,22 @@ where
 {
     let map = maps.remove(name).ok_or(KernelError::MapMissing(name))?;
     T::try_from(kind(map)).map_err(|source| KernelError::Map { map: name, source })
+}
+
+/// Sets the first elements of an array.
+fn fill<T>(
+    maps: &mut HashMap<String, MapData>,
+    name: &'static str,
+    elements: impl Iterator<Item = Wire<T>>,
+) -> Result<Table<T>, KernelError>
+where
+    Wire<T>: Pod,
+{
+    let mut array: Table<T> = typed(maps, name, Map::Array)?;
+    for (index, element) in elements.enumerate() {
+        array.set(index as u32, element, 0).map_err(|source| KernelError::Map { map: name, source })?;
+    }
+    Ok(array)
 }
 
 /// Puts the maps' descriptors and the calls between functions into the instructions.
@@ -282,9 +326,11 @@ mod tests {
             (AttachMode::PerfEvent, false, 1),
         ] {
             let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
+            let filters = &Filters::default();
             let request = LoadRequest {
                 mode,
                 plans,
+                filters,
                 ring_bytes,
                 record_bytes_max: 6144,
                 diagnostics: true,

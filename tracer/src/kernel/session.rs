@@ -88,6 +88,7 @@ impl Session {
         let load = LoadRequest {
             mode: request.mode,
             plans: &plans,
+            filters: &plan.filters,
             ring_bytes: request.ring_bytes,
             record_bytes_max: request.record_bytes_max,
             diagnostics: request.diagnostics,

@@ -9,6 +9,7 @@ use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
 use super::capture_plan::CapturePlan;
 use super::description::{Description, Descriptions};
 use super::probe_plan::{AttachPlan, AttachPoint, Program};
+use super::rules::Rules;
 use super::site::SiteClass;
 use crate::target::address::FileOffset;
 use crate::target::debug_info::LoadedTypes;
@@ -17,7 +18,8 @@ use crate::value::place::Register;
 /// Grows while probes are planned.
 #[derive(Default)]
 pub struct PlanBuilder {
-    attach: AttachPlan,
+    pub(super) attach: AttachPlan,
+    pub(super) rules: Rules,
     by_plan: HashMap<CapturePlan, u32>,
     functions: Vec<Arc<Description>>,
     pub(super) types: LoadedTypes,
@@ -34,6 +36,11 @@ pub(super) struct NewPoint {
 }
 
 impl PlanBuilder {
+    /// A plan that obeys these rules.
+    pub(super) fn with_rules(rules: Rules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
     /// Index of the object that is attached to through `path`.
     pub(super) fn object(&mut self, path: &Path) -> usize {
         let objects = &mut self.attach.objects;
@@ -49,13 +56,18 @@ impl PlanBuilder {
         self.functions.push(Arc::new(description));
     }
 
-    /// Adds a site of the function that was described last.
-    pub(super) fn point(&mut self, new: NewPoint) {
+    /// Index of the plan, which equal ones share.
+    pub(super) fn plan(&mut self, plan: CapturePlan) -> u32 {
         let plans = &mut self.attach.plans;
-        let plan = *self.by_plan.entry(new.plan).or_insert_with_key(|plan| {
+        *self.by_plan.entry(plan).or_insert_with_key(|plan| {
             plans.push(plan.clone());
             plans.len() as u32 - 1
-        });
+        })
+    }
+
+    /// Adds a site of the function that was described last.
+    pub(super) fn point(&mut self, new: NewPoint) {
+        let plan = self.plan(new.plan);
         let function = self.functions.len().saturating_sub(1) as u32;
         self.attach.points.push(AttachPoint {
             object: new.object,

@@ -13,6 +13,7 @@ use super::description::{Description, DescriptionKind, Parameter, ResultDescript
 use super::exits::{EntrySite, Exit, ExitKind, FunctionSites, Part, SiteFinder};
 use super::inlined::InlinedCopies;
 use super::probe_plan::Program;
+use super::rules::Filtered;
 use super::selection::Selected;
 use super::site::{self, Position, SiteClass};
 use crate::target::address::LinkAddress;
@@ -132,10 +133,21 @@ impl PlanBuilder {
         let ways = if is_place { Ways::None } else { ways(&sites, &entry, first, options) };
         let mut values = self.values(selected, signature);
         values.description.mask(&self.types.types.redaction);
-        self.add(image, &entry, &sites, ways, values, options);
+        let unseen = match ways {
+            Ways::None if is_place => Some("nothing returns amid a function"),
+            Ways::None if options.returns == Returns::Off => Some("leave out --returns off"),
+            Ways::None => Some("the function is one instruction"),
+            Ways::Exits | Ways::Trampoline(_) => None,
+        };
+        let filtered = match self.filtered(&values.description, unseen) {
+            Ok(filtered) => filtered,
+            Err(shortfall) => return Some(shortfall),
+        };
+        self.add(image, &entry, &sites, ways, values, filtered, options);
         shortfall.filter(|_| options.returns != Returns::Off)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is another fact of the same function")]
     fn add(
         &mut self,
         image: &Image<'_>,
@@ -143,6 +155,7 @@ impl PlanBuilder {
         sites: &FunctionSites,
         ways: Ways,
         values: Values,
+        filtered: Filtered,
         options: &FunctionOptions,
     ) {
         let arguments = value_pairs(&values.description.arguments);
@@ -163,14 +176,16 @@ impl PlanBuilder {
                 self.point(NewPoint { object, offset, program, semaphore: None, cost, plan });
             }
         };
-        add(entry.address, Program::Entry, entry.site.class.into(), entry_plan);
+        add(entry.address, Program::Entry, entry.site.class.into(), filtered.entry(entry_plan));
         match ways {
             Ways::None => {}
-            Ways::Trampoline(address) => add(address, Program::ReturnTrampoline, SiteCost::ReturnTrampoline, exit_plan),
+            Ways::Trampoline(address) => {
+                add(address, Program::ReturnTrampoline, SiteCost::ReturnTrampoline, filtered.exit(exit_plan))
+            }
             Ways::Exits => {
                 for exit in &sites.exits {
                     if let Some(plan) = plan_of(exit, &exit_plan) {
-                        add(exit.address, Program::Exit, exit.site.class.into(), plan);
+                        add(exit.address, Program::Exit, exit.site.class.into(), filtered.exit(plan));
                     }
                 }
             }

@@ -40,9 +40,16 @@ pub struct SelectedCopy {
     copy: InlinedCopy,
     /// The out-of-line function that holds the copy.
     holder: Function,
+    /// The number of the probe that means it; the last one if several do.
+    pub probe: usize,
 }
 
 impl SelectedCopy {
+    /// The same, meant by the probe of that number.
+    pub fn of(self, probe: usize) -> Self {
+        Self { probe, ..self }
+    }
+
     /// What tells copies apart.
     pub fn id(&self) -> DieId {
         self.copy.id
@@ -66,8 +73,9 @@ pub fn copies(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Selec
         .collect();
     let starts: Vec<LinkAddress> = found.iter().filter_map(|(_, _, copy)| Some(copy.ranges.first()?.start)).collect();
     let holders = debug_info.functions_at(&starts);
-    let with_holder =
-        |((name, kind, copy), holder): (_, Option<Function>)| Some(SelectedCopy { name, kind, copy, holder: holder? });
+    let with_holder = |((name, kind, copy), holder): (_, Option<Function>)| {
+        Some(SelectedCopy { name, kind, copy, holder: holder?, probe: 0 })
+    };
     found.into_iter().zip(holders).filter_map(with_holder).collect()
 }
 
@@ -168,7 +176,8 @@ impl PlanBuilder {
             let result = if is_typed { ResultDescription::Nothing } else { ResultDescription::Untyped };
             let name = copy.name.clone();
             let description = Description { name, kind: DescriptionKind::Inlined, arguments, result };
-            self.place(image, description, (address, site), options);
+            self.obey(copy.probe);
+            shortfalls.extend(self.place(image, description, (address, site), options));
         }
         shortfalls
     }
@@ -180,15 +189,27 @@ impl PlanBuilder {
         description: Description,
         (address, site): (LinkAddress, Site),
         options: &FunctionOptions,
-    ) {
+    ) -> Option<(String, Shortfall)> {
         let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
         let plan = compile(&self.types.types, &values, &options.limits).plan;
+        let filtered = match self.filtered(&description, Some("nothing returns amid a function")) {
+            Ok(filtered) => filtered,
+            Err(shortfall) => return Some((description.name, shortfall)),
+        };
         self.describe(description);
         let object = self.object(image.object.attach_path());
         if let Some(offset) = image.object.file_offset(address) {
             let cost = site.class.into();
-            self.point(NewPoint { object, offset, program: Program::Entry, semaphore: None, cost, plan });
+            self.point(NewPoint {
+                object,
+                offset,
+                program: Program::Entry,
+                semaphore: None,
+                cost,
+                plan: filtered.entry(plan),
+            });
         }
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! A second interpreter of capture plans, for tests: what the BPF side does to a thread's memory, done to a fake one.
 //! Written from the ABI's description (`tracer_ebpf::abi`), sizes and chunk states included.
 
+use tracer_ebpf::abi::filter::{Match, SEARCHED_BYTES_MAX, Text};
 use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, FIND_BYTES, Op, OpCode, SLOTS, STEPS_MAX};
 use tracer_ebpf::abi::record::{ChunkHeader, RECORD_FULL_AT};
 
@@ -18,18 +19,35 @@ pub(crate) fn interpret(plan: &CapturePlan, target: &dyn Memory) -> Image {
     }
     let record_bytes = registers.len() * 8;
     let image = Image { registers, chunks: Vec::new() };
+    run(plan, target, image, record_bytes, &[]).image
+}
+
+/// What the operations of a filter leave in the accumulator.
+pub(crate) fn decide(plan: &CapturePlan, target: &dyn Memory, texts: &[Text]) -> u64 {
+    run(plan, target, Image::default(), 0, texts).accumulator
+}
+
+fn run<'t>(
+    plan: &CapturePlan,
+    target: &'t dyn Memory,
+    image: Image,
+    record_bytes: usize,
+    texts: &'t [Text],
+) -> Interpreter<'t> {
     let (counter, calls) = (0, vec![Call { base: 0, depth: 0, back: usize::MAX }]);
-    let mut state = Interpreter { target, image, record_bytes, accumulator: 0, slots: [0; SLOTS], counter, calls };
+    let mut state =
+        Interpreter { target, texts, image, record_bytes, accumulator: 0, slots: [0; SLOTS], counter, calls };
     for _ in 0..STEPS_MAX {
         let Some(op) = plan.ops.get(state.counter) else { break };
         state.counter += 1;
         state.step(op);
     }
-    state.image
+    state
 }
 
 struct Interpreter<'t> {
     target: &'t dyn Memory,
+    texts: &'t [Text],
     image: Image,
     record_bytes: usize,
     accumulator: u64,
@@ -85,6 +103,14 @@ impl Interpreter<'_> {
             self.string(op, acc);
         } else if is(OpCode::FindClear) {
             self.find_clear(op, acc);
+        } else if is(OpCode::MatchText) {
+            self.match_text(op, acc);
+        } else if is(OpCode::StringLength) {
+            let bytes = self.target.read_prefix(acc, SEARCHED_BYTES_MAX as u64).unwrap_or_default();
+            match bytes.iter().position(|byte| *byte == 0) {
+                Some(length) => self.accumulator = length as u64,
+                None => self.fault(op, acc),
+            }
         } else if is(OpCode::Repeat) {
             let (item, left) = (self.index(op.register), self.index(op.register + 1));
             self.slots[item] = self.slots[item].wrapping_add(op.a);
@@ -107,6 +133,34 @@ impl Interpreter<'_> {
                 || is(OpCode::JumpIfDeep) && self.depth() + u64::from(op.immediate) >= op.b;
             self.jump_if(op, jumps);
         }
+    }
+
+    fn fault(&mut self, op: &Op, address: u64) {
+        self.append(address, 0, vec![], Some(Missing::NotResident));
+        self.counter = op.target.into();
+    }
+
+    fn match_text(&mut self, op: &Op, address: u64) {
+        let text = &self.texts[op.immediate as usize];
+        let wanted = &text.bytes[..text.size_bytes as usize];
+        let length = self.slot(op.register);
+        let is = |how: Match| op.a == how as u64;
+        let size = wanted.len() as u64;
+        if length < size || is(Match::Equals) && length != size {
+            self.accumulator = 0;
+            return;
+        }
+        let (from, read) = match () {
+            () if is(Match::EndsWith) => (length - size, size),
+            () if is(Match::Contains) => (0, length.min(SEARCHED_BYTES_MAX as u64)),
+            () => (0, size),
+        };
+        let Ok(bytes) = self.target.read(address.wrapping_add(from), read) else { return self.fault(op, address) };
+        let found = wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted);
+        if !found && is(Match::Contains) && length > read {
+            return self.fault(op, address);
+        }
+        self.accumulator = found.into();
     }
 
     fn jump_if(&mut self, op: &Op, condition: bool) {

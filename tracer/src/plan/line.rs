@@ -310,7 +310,7 @@ impl PlanBuilder {
                 arguments: self.at_entry(image, site, locals),
                 result: ResultDescription::Nothing,
             };
-            self.place(image, description, (site.address, judged), options);
+            shortfalls.extend(self.place(image, description, (site.address, judged), options));
         }
         shortfalls
     }

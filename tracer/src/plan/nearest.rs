@@ -31,6 +31,18 @@ pub fn nearest<'n>(pattern: &Pattern, names: impl IntoIterator<Item = &'n str>) 
     best.into_iter().map(|(_, _, name)| name).collect()
 }
 
+/// The names, those most similar to `wanted` first.
+pub fn ordered(wanted: &str, names: Vec<String>) -> Vec<String> {
+    let wanted: Vec<char> = wanted.to_lowercase().chars().take(COMPARED_CHARACTERS_MAX).collect();
+    let mut row = Vec::new();
+    let mut ordered: Vec<(usize, String)> = names
+        .into_iter()
+        .map(|name| (distance(&wanted, &name, wanted.len().max(3), &mut row).unwrap_or(usize::MAX), name))
+        .collect();
+    ordered.sort_by_key(|(distance, _)| *distance);
+    ordered.into_iter().map(|(_, name)| name).collect()
+}
+
 /// Levenshtein's distance, ignoring case, if it is at most `tolerated`; a word that contains the wanted one
 /// comes after all those.
 fn distance(wanted: &[char], word: &str, tolerated: usize, row: &mut Vec<usize>) -> Option<usize> {

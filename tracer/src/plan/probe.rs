@@ -9,12 +9,15 @@
 //! | `usdt:provider:name` | USDT probes, a glob in each part |
 //! | `0x11a0` | a link address |
 //! | `audit_log.rs:42` | a line of source (see `source_line`) |
+//! | `… if x > 5`, `… -> x, y` | only where a condition holds; only these values (see `clause`, `expression`) |
 
 use std::fmt;
 
 use regex::Regex;
 use thiserror::Error;
 
+use super::clause::{self, Field};
+use super::expression::{self, Expression, ExpressionError};
 use super::glob::Glob;
 use super::glob_parse::{self, Syntax, SyntaxError};
 use super::pattern::{GlobError, Pattern};
@@ -32,6 +35,10 @@ pub struct Probe {
     /// As the user wrote it.
     pub text: String,
     pub place: Place,
+    /// Which calls count.
+    pub condition: Option<Expression>,
+    /// What is captured of them, if not everything.
+    pub fields: Option<Vec<Field>>,
 }
 
 /// Where a probe points.
@@ -90,6 +97,8 @@ pub struct PatternError {
     pub probe: String,
     /// Where in `probe`, in bytes.
     pub at: usize,
+    /// How far that goes, in bytes; may be 0.
+    pub size: usize,
     pub what: Mistake,
 }
 
@@ -97,7 +106,9 @@ impl PatternError {
     /// The probe with a mark under the place, two lines to show below the message.
     pub fn pointer(&self) -> impl fmt::Display {
         let before = self.probe.get(..self.at).unwrap_or(&self.probe).chars().count();
-        format!("  {}\n  {:before$}^", self.probe.escape_debug().to_string().replace("\\\\", "\\"), "")
+        let marked = self.probe.get(self.at..self.at + self.size).map_or(1, |part| part.chars().count().max(1));
+        let marks = "^".repeat(marked);
+        format!("  {}\n  {:before$}{marks}", self.probe.replace(char::is_control, " "), "")
     }
 }
 
@@ -108,8 +119,8 @@ pub enum Mistake {
     Empty,
     #[error("it is longer than {PROBE_BYTES_MAX} bytes")]
     TooLong,
-    #[error("conditions (`if …`) come with a later version: leave it out")]
-    Condition,
+    #[error("{0}")]
+    Expression(expression::Mistake),
     #[error("a line is written file.rs:42, a stretch of lines file.rs:40-60")]
     Line,
     #[error("it would match every function: name a module or a function, as in 'audit_log::*'")]
@@ -148,17 +159,28 @@ impl Probe {
     /// # Errors
     /// [`PatternError`] says where and why the text is no probe.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let place = place(text).map_err(|(at, what)| PatternError { probe: text.to_owned(), at, what })?;
-        Ok(Probe { text: text.to_owned(), place })
+        let failed = |(at, what)| PatternError { probe: text.to_owned(), at, size: 0, what };
+        if text.len() > PROBE_BYTES_MAX {
+            return Err(failed((PROBE_BYTES_MAX, Mistake::TooLong)));
+        }
+        let clauses = clause::split(text).map_err(|error| PatternError::of_expression(text, error))?;
+        let place = place(text.get(..clauses.place_end).unwrap_or(text)).map_err(failed)?;
+        Ok(Probe { text: text.to_owned(), place, condition: clauses.condition, fields: clauses.fields })
+    }
+}
+
+impl PatternError {
+    /// What is wrong with the condition or a field of the probe.
+    pub fn of_expression(probe: &str, error: ExpressionError) -> Self {
+        let ExpressionError { span, mistake } = error;
+        let size = span.end.saturating_sub(span.start);
+        Self { probe: probe.to_owned(), at: span.start, size, what: Mistake::Expression(mistake) }
     }
 }
 
 type Parsed<T> = Result<T, (usize, Mistake)>;
 
 fn place(text: &str) -> Parsed<Place> {
-    if text.len() > PROBE_BYTES_MAX {
-        return Err((PROBE_BYTES_MAX, Mistake::TooLong));
-    }
     let start = text.len() - text.trim_start().len();
     let body = text.trim();
     if body.is_empty() {
@@ -200,9 +222,6 @@ fn function_or_address(object: Option<ObjectPattern>, body: &str, start: usize) 
         let pattern = regex(rest, start + 1)?;
         return Ok(Place::Function { object, pattern });
     }
-    if let Some(at) = body.find(" if ").or_else(|| body.ends_with(" if").then(|| body.len() - " if".len())) {
-        return Err((start + at + 1, Mistake::Condition));
-    }
     if let Some(digits) = body.strip_prefix("0x") {
         let address = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
         let address = LinkAddress(address.ok_or((start + 2, Mistake::Address))?);
@@ -232,9 +251,6 @@ impl ObjectPattern {
 fn regex(rest: &str, start: usize) -> Parsed<Pattern> {
     let end = rest.rfind('/').ok_or((start + rest.len(), Mistake::OpenRegex))?;
     let (source, after) = (rest.get(..end).unwrap_or_default(), rest.get(end + 1..).unwrap_or_default());
-    if after.starts_with(" if") {
-        return Err((start + end + 2, Mistake::Condition));
-    }
     if !after.is_empty() {
         return Err((start + end + 1, Mistake::OpenRegex));
     }
@@ -260,9 +276,6 @@ fn last_line(error: &regex::Error) -> String {
 }
 
 fn usdt(rest: &str, start: usize) -> Parsed<Place> {
-    if let Some(at) = rest.find(" if ") {
-        return Err((start + at + 1, Mistake::Condition));
-    }
     let (provider, name) = rest.split_once(':').ok_or((start + rest.len(), Mistake::Usdt))?;
     if provider.is_empty() || name.is_empty() || name.contains(':') {
         return Err((start, Mistake::Usdt));

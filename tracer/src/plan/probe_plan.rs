@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use tracer_ebpf::abi::cookie::Cookie;
+use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::plan::PLAN_STACK;
 
 use super::capture_plan::CapturePlan;
@@ -41,11 +42,20 @@ pub struct AttachPoint {
 /// All that a session attaches. Points of one object and program become one link.
 #[derive(Clone, Debug, Default)]
 pub struct AttachPlan {
+    /// What the plans' filters refer to.
+    pub filters: Filters,
     /// Paths to attach through, as the tracer opens them (`/proc/PID/exe`, …).
     pub objects: Vec<PathBuf>,
     pub points: Vec<AttachPoint>,
     /// The capture plans, by [`Cookie::plan`].
     pub plans: Vec<CapturePlan>,
+}
+
+/// The filters of all plans, and the texts that operations compare with, by their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    pub filters: Vec<Filter>,
+    pub texts: Vec<Text>,
 }
 
 impl AttachPlan {

@@ -13,8 +13,9 @@ use super::inlined::{self, InlinedCopies, SelectedCopy};
 use super::line::{self, LineSites};
 use super::nearest::nearest;
 use super::pattern::Pattern;
-use super::probe::{Place, Probe};
+use super::probe::{PatternError, Place, Probe};
 use super::probe_plan::AttachPlan;
+use super::rules::Rules;
 use super::selection::{self, Selected};
 use super::unwind_rows::UnwindRows;
 use super::usdt::MAILBOX_PROVIDER;
@@ -42,7 +43,7 @@ pub struct Planned {
 }
 
 /// A probe that found nothing, with what the user may have meant.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct NothingFound {
     pub probe: String,
     /// Similar names that can be traced.
@@ -55,6 +56,8 @@ pub struct NothingFound {
     pub stripped: Option<Stripped>,
     /// The probe as it would find something, in a library.
     pub elsewhere: Vec<String>,
+    /// What is wrong with its condition or its fields, for every function that it means.
+    pub mistake: Option<PatternError>,
 }
 
 /// An object without its full symbol table.
@@ -67,6 +70,18 @@ pub struct Stripped {
 }
 
 impl NothingFound {
+    fn of(probe: String) -> Self {
+        Self {
+            probe,
+            nearest: Vec::new(),
+            inlined_only: Vec::new(),
+            refused: Vec::new(),
+            stripped: None,
+            elsewhere: Vec::new(),
+            mistake: None,
+        }
+    }
+
     /// Looks for the probe in the libraries too, which are left out unless they are named.
     pub fn look_elsewhere(&mut self, libraries: &[Image<'_>], probe: &Probe, closures: bool) {
         let Place::Function { object: None, pattern } = &probe.place else { return };
@@ -136,19 +151,20 @@ pub fn needs_object(probes: &[Probe], path: &str) -> bool {
 /// # Errors
 /// A probe means nothing that can be probed.
 pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned, Box<NothingFound>> {
-    let mut builder = PlanBuilder::default();
+    let mut builder = PlanBuilder::with_rules(Rules::of(request.probes));
     builder.types.types.redaction = request.redaction.clone();
     let mut shortfalls = Vec::new();
     let mut chosen: Vec<Chosen> = images.iter().map(|_| Chosen::default()).collect();
     // Two probes may mean the same site.
     let mut usdt = BTreeSet::new();
-    for probe in request.probes {
+    for (number, probe) in request.probes.iter().enumerate() {
+        builder.obey(number);
         let found = match &probe.place {
             Place::Function { object, pattern } => {
                 let mut found = 0;
                 for (image, chosen) in images.iter().zip(&mut chosen) {
                     if object.as_ref().map_or(image.is_executable, |object| is_in(image, object)) {
-                        found += chosen.add(image, pattern, request);
+                        found += chosen.add(image, pattern, request, number);
                     }
                 }
                 found
@@ -159,7 +175,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                     let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
                     if let Some(function) = wanted.then(|| selection::at(image, *address)).flatten() {
                         found += 1;
-                        chosen.functions.insert(*address, function);
+                        chosen.functions.insert(*address, Selected { probe: number, ..function });
                     }
                 }
                 found
@@ -172,7 +188,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                     {
                         found += 1;
                         shortfalls.extend(sites.moved(&probe.text, lines.first));
-                        chosen.lines.push(sites);
+                        chosen.lines.push((number, sites));
                     }
                 }
                 found
@@ -190,25 +206,23 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     for (image, chosen) in images.iter().zip(&chosen) {
         let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
         // The kernel runs probes of one address in the reverse order: what is outermost is added last.
-        for line in &chosen.lines {
+        for (number, line) in &chosen.lines {
+            builder.obey(*number);
             shortfalls.extend(builder.line(image, rows.as_ref(), line, &request.options));
         }
         shortfalls.extend(builder.inlined(image, rows.as_ref(), &chosen.copies, &request.options));
         let functions = chosen.functions.values();
         plan_functions(&mut builder, &mut shortfalls, image, rows.as_ref(), functions, &request.options);
     }
+    if let Some(mistake) = builder.rules.mistake() {
+        let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
+        return Err(Box::new(NothingFound { mistake: Some(mistake), ..NothingFound::of(probe) }));
+    }
     let (attach, descriptions) = builder.finish();
     if attach.points.is_empty() {
         let refused = shortfalls.iter().map(|(name, shortfall)| format!("{name}: {}", shortfall.reason())).collect();
         let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
-        return Err(Box::new(NothingFound {
-            probe,
-            nearest: vec![],
-            inlined_only: vec![],
-            refused,
-            stripped: None,
-            elsewhere: vec![],
-        }));
+        return Err(Box::new(NothingFound { refused, ..NothingFound::of(probe) }));
     }
     Ok(Planned { attach, descriptions, shortfalls })
 }
@@ -218,12 +232,13 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
 struct Chosen {
     functions: BTreeMap<LinkAddress, Selected>,
     copies: BTreeMap<DieId, SelectedCopy>,
-    lines: Vec<LineSites>,
+    /// With the numbers of their probes.
+    lines: Vec<(usize, LineSites)>,
 }
 
 impl Chosen {
     /// Adds what a pattern means; returns how much that is.
-    fn add(&mut self, image: &Image<'_>, pattern: &Pattern, request: &TraceRequest<'_>) -> usize {
+    fn add(&mut self, image: &Image<'_>, pattern: &Pattern, request: &TraceRequest<'_>, probe: usize) -> usize {
         let (closures, inlined) = (request.closures, request.options.inlined);
         let functions = || selection::functions(image, pattern, closures);
         let copies = || inlined::copies(image, pattern, closures);
@@ -233,8 +248,9 @@ impl Chosen {
             InlinedCopies::Only => (Vec::new(), copies()),
         };
         let found = functions.len() + copies.len();
-        self.functions.extend(functions.into_iter().filter_map(|function| Some((function.entry()?, function))));
-        self.copies.extend(copies.into_iter().map(|copy| (copy.id(), copy)));
+        let functions = functions.into_iter().map(|function| Selected { probe, ..function });
+        self.functions.extend(functions.filter_map(|function| Some((function.entry()?, function))));
+        self.copies.extend(copies.into_iter().map(|copy| (copy.id(), copy.of(probe))));
         found
     }
 }
@@ -278,6 +294,7 @@ fn plan_functions<'s>(
         || builder.signatures(image, &selected, &options.limits),
     );
     for ((function, found), signature) in selected.into_iter().zip(found).zip(signatures) {
+        builder.obey(function.probe);
         if let Some(shortfall) = builder.function(image, found, function, signature, options) {
             shortfalls.push((function.name.clone(), shortfall));
         }
@@ -310,14 +327,7 @@ fn usdt_sites(
 
 /// Looks for what the user may have meant: names close by, functions that are only inlined, other USDT probes.
 pub fn nothing(images: &[Image<'_>], probe: &Probe, closures: bool) -> NothingFound {
-    let mut nothing = NothingFound {
-        probe: probe.text.clone(),
-        nearest: Vec::new(),
-        inlined_only: Vec::new(),
-        refused: Vec::new(),
-        stripped: None,
-        elsewhere: Vec::new(),
-    };
+    let mut nothing = NothingFound::of(probe.text.clone());
     let (object, pattern) = match &probe.place {
         Place::Function { object, pattern } => (object, pattern),
         Place::Usdt { .. } => {

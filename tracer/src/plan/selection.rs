@@ -25,6 +25,8 @@ pub struct Selected {
     pub fragment: Fragment,
     /// An instruction amid a function, asked for by its address.
     pub is_place: bool,
+    /// The number of the probe that means it; the last one if several do.
+    pub probe: usize,
 }
 
 impl Selected {
@@ -84,7 +86,7 @@ fn select(
         (!is_closure || pattern.matches(name.path.as_str(), closures)).then_some(())?;
         let kind = if is_closure { FunctionKind::Closure } else { FunctionKind::Plain };
         let (ranges, fragment) = (symbol_ranges(image, symbol), name.fragment);
-        return Some(Selected { ranges, name: name.path, kind, function: None, fragment, is_place: false });
+        return Some(Selected { ranges, name: name.path, kind, function: None, fragment, is_place: false, probe: 0 });
     };
     match function.kind {
         FunctionKind::AsyncFn | FunctionKind::Plain => {}
@@ -96,7 +98,15 @@ fn select(
     }
     let ranges = if function.ranges.is_empty() { symbol_ranges(image, symbol) } else { function.ranges.clone() };
     let (kind, fragment) = (function.kind, name.fragment);
-    Some(Selected { name: function.name.clone(), kind, ranges, function: Some(function), fragment, is_place: false })
+    Some(Selected {
+        name: function.name.clone(),
+        kind,
+        ranges,
+        function: Some(function),
+        fragment,
+        is_place: false,
+        probe: 0,
+    })
 }
 
 /// The function's symbol and its cold half, if the name of that is unique.
@@ -123,6 +133,7 @@ fn by_debug_info(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
             fragment: fragment_at(image, function.entry),
             function: Some(function),
             is_place: false,
+            probe: 0,
         })
         .collect()
 }
@@ -157,7 +168,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
             Some(function) if !function.ranges.is_empty() => function.ranges.clone(),
             _ => symbol_ranges(image, symbol),
         };
-        return Some(Selected { name, kind, ranges, function, fragment, is_place: false });
+        return Some(Selected { name, kind, ranges, function, fragment, is_place: false, probe: 0 });
     }
     let range = LinkRange { start: address, end: symbol.range().end };
     is_instruction_start(image, symbol, address).then(|| Selected {
@@ -167,6 +178,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
         function: None,
         fragment,
         is_place: true,
+        probe: 0,
     })
 }
 

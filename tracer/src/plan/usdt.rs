@@ -49,8 +49,13 @@ impl PlanBuilder {
         let plan = compile(&self.types.types, &values, limits).plan;
         let name = format!("{}:{}", probe.provider, probe.name);
         let result = ResultDescription::Nothing;
-        self.describe(Description { name, kind: DescriptionKind::Usdt, arguments, result });
-        self.usdt_site(image, probe, Program::Entry, plan)
+        let description = Description { name, kind: DescriptionKind::Usdt, arguments, result };
+        let filtered = match self.filtered(&description, Some("a USDT probe has no end")) {
+            Ok(filtered) => filtered,
+            Err(shortfall) => return Some(shortfall),
+        };
+        self.describe(description);
+        self.usdt_site(image, probe, Program::Entry, filtered.entry(plan))
     }
 
     /// Notes give no types: a word may be a number or a string's address.

@@ -108,7 +108,14 @@ fn the_last_line_is_stopped() {
     report.event(&Event::Call(samples::call(1, 0))).unwrap();
     let losses = Losses::default();
     report
-        .stopped(&Summary { reason: StopReason::TargetExited, calls: 1, returns: 0, losses, overhead: None })
+        .stopped(&Summary {
+            reason: StopReason::TargetExited,
+            calls: 1,
+            returns: 0,
+            undecided: 0,
+            losses,
+            overhead: None,
+        })
         .unwrap();
     let text = String::from_utf8(report.into_inner()).unwrap();
     let last = text.lines().last().unwrap();

@@ -45,6 +45,8 @@ pub struct Summary {
     /// Calls and USDT events.
     pub calls: u64,
     pub returns: u64,
+    /// Calls that a condition left out because a part of it could not be read.
+    pub undecided: u64,
     pub losses: Losses,
     /// Share of the target's time that the probes took, 1 is all of it; `None` if it could not be measured.
     pub overhead: Option<f64>,
@@ -54,7 +56,7 @@ impl Summary {
     /// Of a target that exited before anything was attached to it.
     pub fn exited_early() -> Self {
         let reason = StopReason::TargetExited;
-        Self { reason, calls: 0, returns: 0, losses: Losses::default(), overhead: None }
+        Self { reason, calls: 0, returns: 0, undecided: 0, losses: Losses::default(), overhead: None }
     }
 
     /// 0 done, 3 done but events were lost, 4 ended by a safety guard.
@@ -78,6 +80,9 @@ impl Summary {
                 self.lost_where(),
             ),
         ];
+        if self.undecided > 0 {
+            parts.push(format!("condition could not be decided: {}", units::count(self.undecided)));
+        }
         parts.push(match self.overhead {
             Some(share) => format!("overhead {}", units::percent(share)),
             None => "overhead not measured".to_owned(),
@@ -112,6 +117,9 @@ impl Summary {
         if let Some(object) = object.as_object_mut().filter(|_| self.losses.any()) {
             let counts = self.losses.nonzero().map(|(name, count)| (name.to_owned(), count.into())).collect();
             object.insert("lost_by".to_owned(), serde_json::Value::Object(counts));
+        }
+        if let Some(object) = object.as_object_mut().filter(|_| self.undecided > 0) {
+            object.insert("undecided".to_owned(), self.undecided.into());
         }
         object.to_string()
     }
@@ -159,7 +167,7 @@ mod tests {
     use super::*;
 
     fn summary(reason: StopReason) -> Summary {
-        Summary { reason, calls: 10, returns: 10, losses: Losses::default(), overhead: Some(0.003) }
+        Summary { reason, calls: 10, returns: 10, undecided: 0, losses: Losses::default(), overhead: Some(0.003) }
     }
 
     #[test]
@@ -205,6 +213,15 @@ mod tests {
         assert_eq!(lossy.exit_code(), 3);
         assert_eq!(Summary { reason: StopReason::Overload { max_overhead: 0.05 }, ..lossy }.exit_code(), 4);
         assert_eq!(summary(StopReason::Calls(10)).exit_code(), 0);
+    }
+
+    #[test]
+    fn what_no_condition_could_decide_is_told() {
+        let undecided = Summary { undecided: 1_200, ..summary(StopReason::Interrupted) };
+        insta::assert_snapshot!(format!("{}\n{}", undecided.text(), undecided.json()), @r#"
+        stopped: interrupted · 10 calls, 10 returns, 0 lost · condition could not be decided: 1,200 · overhead 0.3 %
+        {"kind":"stopped","reason":"interrupted","calls":10,"returns":10,"lost":0,"overhead":0.003,"undecided":1200}
+        "#);
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn the_corpus_reads_as_a_tree() {
             reason: StopReason::Calls(10),
             calls: stream.calls(),
             returns: stream.returns(),
+            undecided: 0,
             losses,
             overhead: Some(0.003),
         })

@@ -140,9 +140,10 @@ pub enum Missing {
     Destroyed,
 }
 
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Missing {
+    /// Why, in words.
+    pub fn reason(self) -> &'static str {
+        match self {
             Self::OptimizedOut => "optimized out",
             Self::ReturnElided => "return elided",
             Self::VectorRegister => "in a vector register",
@@ -160,6 +161,12 @@ impl fmt::Display for Missing {
             Self::NotThere => "not there",
             Self::NotInitialised => "not initialised",
             Self::Destroyed => "destroyed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
     }
 }

@@ -94,6 +94,8 @@ pub enum Mistake {
     NoResult,
     #[error("what is returned is not known here: {0}")]
     ResultUnknown(&'static str),
+    #[error("it is never true")]
+    NeverTrue,
     #[error("it cannot be evaluated in the kernel: {0}")]
     NotInKernel(&'static str),
 }

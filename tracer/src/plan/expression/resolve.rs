@@ -5,7 +5,7 @@ use super::error::{ExpressionError, Mistake};
 use super::{Literal, Path, PathStep, Span, StepKind};
 use crate::value::layout::{Enum, Field, Shape, StructStyle, TypeId, Types};
 use crate::value::name;
-use crate::value::view::{Shown, View, view};
+use crate::value::view::{List, Ring, Shown, Stretch, Table, Tree, View, view};
 use crate::value::walk::{Length, Part, Step, Way};
 
 /// Wrappers gone through on the way to a name: ends the recursion of types that contain themselves.
@@ -19,17 +19,17 @@ pub fn resolve(types: &Types, root: TypeId, path: &Path) -> Result<Way, Expressi
     resolve_from(Walker { types, steps: Vec::new(), ty: root, variant: None, bits: None }, &path.steps)
 }
 
-/// The same from a variant of the enum `root`: the arguments of an `async fn`.
-pub fn resolve_in_variant(
+/// The same where other steps lead to the value: the arguments of an `async fn` are in its environment.
+///
+/// # Errors
+/// As above.
+pub fn resolve_behind(
     types: &Types,
     before: Vec<Step>,
     root: TypeId,
-    variant: usize,
     steps: &[PathStep],
 ) -> Result<Way, ExpressionError> {
-    let mut walker = Walker { types, steps: before, ty: root, variant: None, bits: None };
-    walker.enter(variant);
-    resolve_from(walker, steps)
+    resolve_from(Walker { types, steps: before, ty: root, variant: None, bits: None }, steps)
 }
 
 fn resolve_from(mut walker: Walker<'_>, steps: &[PathStep]) -> Result<Way, ExpressionError> {
@@ -353,7 +353,16 @@ impl<'t> Walker<'t> {
         let asked = self.type_name();
         for _ in 0..WRAPPERS_MAX {
             match view(self.types, self.ty) {
-                View::Text(stretch) | View::Sequence { stretch, .. } => return Ok(Length::Word(stretch)),
+                View::Text(stretch) | View::ByteString(stretch) | View::Sequence { stretch, .. } => {
+                    return Ok(Length::Word(stretch));
+                }
+                View::Ring { ring: Ring { length_offset, .. }, .. }
+                | View::Table { table: Table { length_offset, .. }, .. }
+                | View::Tree(Tree { length_offset, .. })
+                | View::List(List { length_offset, .. }) => {
+                    let word = Stretch { pointer_offset: 0, length_offset, data_offset: 0, terminator_bytes: 0 };
+                    return Ok(Length::Word(word));
+                }
                 View::CString => return Ok(Length::CString),
                 View::CharArray { count } => return Ok(Length::CharArray(count)),
                 View::Array { count, .. } => return Ok(Length::Fixed(count)),
