@@ -10,6 +10,7 @@ use tracer::plan::capture_plan::CapturePlan;
 use tracer::plan::probe_plan::{AttachPlan, AttachPoint, Filters, Program};
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::{Cookie, Scope, SiteCost};
+use tracer_ebpf::abi::filter::{Filter, Term, UNUSUAL_ARGUMENT};
 use tracer_ebpf::abi::plan::{Op, OpCode, PLAN_FRAME, Plan};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
@@ -43,6 +44,7 @@ struct Measure {
 
 const EMPTY: &str = "empty program";
 const HANDWRITTEN: &str = "hand-written, two registers";
+const HANDWRITTEN_CONDITION: &str = "hand-written, a false condition";
 const TWO_EMPTY: &str = "empty at entry and at `ret`";
 
 // Plans by index, see `plans`.
@@ -51,6 +53,7 @@ const CALL: u32 = 1;
 const RETURN: u32 = 2;
 const COPY: u32 = 3;
 const STRING: u32 = 4;
+const CONDITION: u32 = 5;
 
 const MEASURES: &[Measure] = &[
     Measure { name: EMPTY, at_entry: &[(Program::Empty, EVENT)], at_exit: &[], records: 0, goal: None },
@@ -61,6 +64,20 @@ const MEASURES: &[Measure] = &[
         at_exit: &[],
         records: 1,
         goal: Some((HANDWRITTEN, 1.05)),
+    },
+    Measure {
+        name: HANDWRITTEN_CONDITION,
+        at_entry: &[(Program::HandwrittenCondition, EVENT)],
+        at_exit: &[],
+        records: 0,
+        goal: None,
+    },
+    Measure {
+        name: "engine, a false condition",
+        at_entry: &[(Program::Entry, CONDITION)],
+        at_exit: &[],
+        records: 0,
+        goal: Some((HANDWRITTEN_CONDITION, 1.05)),
     },
     Measure {
         name: "engine, and 64 bytes copied",
@@ -99,7 +116,7 @@ const MEASURES: &[Measure] = &[
     },
 ];
 
-fn plans() -> [CapturePlan; 5] {
+fn plans() -> [CapturePlan; 6] {
     let mut event = Plan { register_count: 2, ..Plan::EMPTY };
     event.registers[0] = RDI;
     event.registers[1] = RSI;
@@ -107,7 +124,23 @@ fn plans() -> [CapturePlan; 5] {
     let mut result = Plan { flags: PLAN_FRAME, register_count: 1, ..Plan::EMPTY };
     result.registers[0] = RAX;
     let [copy, string] = [OpCode::Copy, OpCode::CopyString].map(|code| through_first(event, code));
-    [CapturePlan::bare(event), CapturePlan::bare(call), CapturePlan::bare(result), copy, string]
+    let condition = Plan { filter: 1, ..event };
+    [
+        CapturePlan::bare(event),
+        CapturePlan::bare(call),
+        CapturePlan::bare(result),
+        copy,
+        string,
+        CapturePlan::bare(condition),
+    ]
+}
+
+/// The condition that the hand-written program has.
+fn filters() -> Filters {
+    let low = u64::from(UNUSUAL_ARGUMENT);
+    let mut filter = Filter { term_count: 1, ..Filter::default() };
+    filter.terms[0] = Term { value: RDI, mask: u32::MAX.into(), low, span: 0, ..Term::default() };
+    Filters { filters: vec![filter], texts: Vec::new() }
 }
 
 /// Adds what the first argument points to.
@@ -127,7 +160,7 @@ impl Bench {
         let request = LoadRequest {
             mode: AttachMode::Multi,
             plans: &plans(),
-            filters: &Filters::default(),
+            filters: &filters(),
             ring_bytes: RING_BYTES,
             record_bytes_max: RECORD_FULL_AT as u32,
             diagnostics: false,

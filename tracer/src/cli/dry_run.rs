@@ -24,7 +24,11 @@ pub fn report(planned: &Planned) -> PlanReport {
             continue;
         };
         match point.program {
-            Program::Entry | Program::Mailbox | Program::Empty | Program::Handwritten => function.entries += 1,
+            Program::Entry
+            | Program::Mailbox
+            | Program::Empty
+            | Program::Handwritten
+            | Program::HandwrittenCondition => function.entries += 1,
             Program::Exit => function.exits += 1,
             Program::ReturnTrampoline => function.trampolines += 1,
         }
@@ -57,7 +61,7 @@ fn described(planned: &Planned, description: &Description) -> PlannedFunction {
         arguments: description.arguments.iter().map(value).collect(),
         result: match &description.result {
             ResultDescription::Value(result) => Some(value(result)),
-            ResultDescription::Nothing | ResultDescription::Untyped => None,
+            ResultDescription::Nothing | ResultDescription::Untyped | ResultDescription::NotAsked => None,
         },
         ..PlannedFunction::default()
     }

@@ -75,7 +75,11 @@ fn the_examples_of_the_help_are_accepted() {
             continue;
         };
         let line = line.split("  ").next().unwrap().split(" | ").next().unwrap();
-        let words = line.split(' ').map(|word| word.trim_matches('\''));
+        // What stands between quotes is one word.
+        let words = line.split('\'').enumerate().flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        });
         Cli::try_parse_from(std::iter::once("tracer").chain(words)).unwrap_or_else(|error| panic!("{line}: {error}"));
         tried += 1;
     }

@@ -83,6 +83,7 @@ impl Decoder {
         let value = match (ending, &function.result) {
             (Ending::Returned, ResultDescription::Nothing) => Returned::Nothing,
             (Ending::Returned, ResultDescription::Untyped) => Returned::Untyped,
+            (Ending::Returned, ResultDescription::NotAsked) => Returned::NotAsked,
             (Ending::Returned, ResultDescription::Value(result)) => {
                 Returned::Value(self.value(result, &image(record, registers)?))
             }

@@ -115,6 +115,8 @@ pub enum Returned {
     /// There is a value, but no debug information that would say of which type.
     Untyped,
     Value(Value),
+    /// The probe's fields leave it out.
+    NotAsked,
     /// It did not return.
     Absent,
 }

@@ -200,7 +200,7 @@ struct Target<'a> {
 fn order(program: Program) -> u8 {
     match program {
         Program::Exit | Program::ReturnTrampoline => 0,
-        Program::Entry | Program::Mailbox | Program::Empty | Program::Handwritten => 1,
+        Program::Entry | Program::Mailbox | Program::Empty | Program::Handwritten | Program::HandwrittenCondition => 1,
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Loaded {
 }
 
 /// Number of [`Program`]s.
-const PROGRAMS: usize = 6;
+const PROGRAMS: usize = 7;
 
 /// What to load.
 pub struct LoadRequest<'a> {
@@ -168,6 +168,7 @@ impl Loaded {
             Program::Mailbox => &self.programs[3],
             Program::Empty => &self.programs[4],
             Program::Handwritten => &self.programs[5],
+            Program::HandwrittenCondition => &self.programs[6],
         };
         match slot.get() {
             Some(loaded) => Ok(loaded),
@@ -278,6 +279,7 @@ fn name(program: Program) -> &'static str {
         Program::Mailbox => "mailbox",
         Program::Empty => "empty",
         Program::Handwritten => "handwritten",
+        Program::HandwrittenCondition => "handwritten_condition",
     }
 }
 
@@ -319,6 +321,7 @@ mod tests {
             Program::Mailbox,
             Program::Empty,
             Program::Handwritten,
+            Program::HandwrittenCondition,
         ];
         for (mode, find_vma, stack_bytes) in [
             (AttachMode::Multi, true, 0),

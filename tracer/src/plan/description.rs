@@ -90,6 +90,8 @@ pub enum ResultDescription {
     Nothing,
     /// There is no debug information that would say.
     Untyped,
+    /// The probe's fields leave it out.
+    NotAsked,
     Value(Parameter),
 }
 

@@ -139,7 +139,7 @@ impl PlanBuilder {
             Ways::None => Some("the function is one instruction"),
             Ways::Exits | Ways::Trampoline(_) => None,
         };
-        let filtered = match self.filtered(&values.description, unseen) {
+        let filtered = match self.filtered(&mut values.description, unseen) {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some(shortfall),
         };
@@ -161,7 +161,7 @@ impl PlanBuilder {
         let arguments = value_pairs(&values.description.arguments);
         let result = match &values.description.result {
             ResultDescription::Value(result) => value_pairs(std::slice::from_ref(result)),
-            ResultDescription::Nothing | ResultDescription::Untyped => Vec::new(),
+            _ => Vec::new(),
         };
         self.describe(values.description);
         let object = self.object(image.object.attach_path());

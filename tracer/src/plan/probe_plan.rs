@@ -25,6 +25,8 @@ pub enum Program {
     Empty,
     /// Two registers, written by hand: a bench's measure of the engine.
     Handwritten,
+    /// The same behind a condition that is false, written by hand.
+    HandwrittenCondition,
 }
 
 /// One site: where the kernel puts its breakpoint, and what it hands back.

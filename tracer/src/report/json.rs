@@ -140,7 +140,7 @@ impl<W: Write> JsonReport<W> {
             Returned::Value(value) => Some(to_json(value)),
             Returned::Nothing => Some(Json::Null),
             Returned::Untyped => Some(serde_json::json!({"$unreadable": "no debug information"})),
-            Returned::Absent => None,
+            Returned::NotAsked | Returned::Absent => None,
         };
         if let Some(value) = value {
             let _ = write!(self.line, r#","value":{value}"#);

@@ -178,6 +178,7 @@ impl<W: Write> TextReport<W> {
                 line.push_str(&self.values.lines(value).join(&below));
             }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
+            (Ending::Returned, Returned::NotAsked) => line.push('→'),
             (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push_str("→ ?"),
             (Ending::Unwound, _) => self.palette.paint(line, Paint::Bad, "⇡ unwound"),
             (Ending::TailCalled, _) => self.palette.paint(line, Paint::Dim, "↷ tail-called"),
