@@ -46,7 +46,8 @@ fn argument(scratch: *const Scratch, index: usize) -> u64 {
 fn find(hit: &Hit, scratch: *const Scratch) -> Option<&'static mut Mailbox> {
     let id = argument(scratch, slot::ID);
     if let Some(mailbox) = maps::MAILBOXES.get_ptr_mut(&id) {
-        // SAFETY: an element is never deleted while programs run.
+        // SAFETY: the memory of an element is a mailbox's as long as the map exists, and one is deleted only when it
+        // was closed and silent for a whole interval.
         return Some(unsafe { &mut *mailbox });
     }
     insert(id, argument(scratch, slot::NAME));

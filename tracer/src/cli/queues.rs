@@ -259,6 +259,7 @@ impl<'a> Windows<'a> {
             epoch: session.counters().epoch,
             mailboxes: session.mailboxes()?.into_iter().collect(),
         };
+        session.forget_mailboxes(snapshot.past());
         session.next_epoch();
         if let Some((start, began)) = &self.start {
             self.seen_any |= !snapshot.mailboxes.is_empty();

@@ -58,6 +58,12 @@ impl Snapshot {
             .map(|(id, now)| sample(*id, now, start.mailboxes.get(id), self, pid))
             .collect()
     }
+
+    /// Mailboxes that closed before this interval and showed nothing since: nobody waits for more of them.
+    pub fn past(&self) -> impl Iterator<Item = u64> {
+        let is_past = |(_, mailbox): &(&u64, &Mailbox)| mailbox.closed != 0 && mailbox.epoch < self.epoch;
+        self.mailboxes.iter().filter(is_past).map(|(id, _)| *id)
+    }
 }
 
 fn sample(id: u64, now: &Mailbox, before: Option<&Mailbox>, end: &Snapshot, pid: u32) -> QueueSample {
@@ -152,5 +158,13 @@ mod tests {
         let closed = Mailbox { closed: 1, ..mailbox(0, 1, 1, 1) };
         assert!(snapshot(2, closed).since(&snapshot(1, closed), 42).is_empty());
         assert_eq!(snapshot(2, closed).since(&snapshot(1, mailbox(0, 1, 1, 1)), 42).len(), 1);
+    }
+
+    #[test]
+    fn what_closed_before_the_window_and_is_silent_is_past() {
+        let closed = Mailbox { closed: 1, ..mailbox(0, 1, 1, 2) };
+        assert_eq!(snapshot(3, closed).past().collect::<Vec<_>>(), [3]);
+        assert_eq!(snapshot(2, closed).past().count(), 0, "it has not been reported yet");
+        assert_eq!(snapshot(3, mailbox(0, 1, 1, 2)).past().count(), 0, "it is open");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
@@ -59,7 +59,7 @@ pub type Mailboxes = BpfHashMap<MapData, u64, Wire<Mailbox>>;
 pub struct Loaded {
     pub mode: AttachMode,
     pub control: ControlBlocks,
-    pub mailboxes: Mailboxes,
+    pub mailboxes: Mutex<Mailboxes>,
     object: Object,
     btf: OwnedFd,
     programs: [OnceLock<OwnedFd>; PROGRAMS],
@@ -122,7 +122,7 @@ impl Loaded {
         let control = maps.get(CONTROL).ok_or(KernelError::MapMissing(CONTROL))?.fd().as_fd();
         let control = ControlBlocks::map(control).map_err(KernelError::ControlMapping)?;
         let records = typed(&mut maps, RECORDS, Map::RingBuf)?;
-        let mailboxes = typed(&mut maps, MAILBOXES, Map::HashMap)?;
+        let mailboxes = Mutex::new(typed(&mut maps, MAILBOXES, Map::HashMap)?);
         let mode = request.mode;
         let _maps = maps.into_values().collect();
         Ok((

@@ -3,7 +3,7 @@
 
 use std::mem::offset_of;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use aya::maps::MapData;
@@ -238,11 +238,19 @@ impl Session {
     /// The mailboxes that were seen, by id. With `next_epoch` peaks start anew.
     pub fn mailboxes(&self) -> Result<Vec<(u64, Mailbox)>, KernelError> {
         let mut all = Vec::new();
-        for entry in self.loaded.mailboxes.iter() {
+        let mailboxes = self.loaded.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in mailboxes.iter() {
             let (id, mailbox) = entry.map_err(|source| KernelError::Map { map: "MAILBOXES", source })?;
             all.push((id, mailbox.0));
         }
         Ok(all)
+    }
+
+    /// Makes room in the kernel's map for new mailboxes.
+    pub fn forget_mailboxes(&self, ids: impl Iterator<Item = u64>) {
+        let mut mailboxes = self.loaded.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is gone already leaves nothing to do.
+        ids.for_each(|id| drop(mailboxes.remove(&id)));
     }
 
     /// Begins the next sampling interval.
