@@ -29,7 +29,10 @@ pub fn to_json(value: &Value) -> Json {
         Value::Plain(text) => Json::String(text.clone()),
         Value::Range { .. } => Json::String(value.to_string()),
         Value::Open { fields, .. } => object(fields),
-        Value::Bytes { bytes, omitted } => truncated(json!({ "$bytes": hex(bytes) }), *omitted),
+        Value::Bytes { bytes, omitted } => match std::str::from_utf8(bytes) {
+            Ok(text) => truncated(Json::String(text.to_owned()), *omitted),
+            Err(_) => truncated(json!({ "$bytes": hex(bytes) }), *omitted),
+        },
         Value::Uuid(bytes) => Json::String(text::uuid(bytes)),
         Value::Tuple(fields) => array(fields),
         Value::TupleStruct { fields, .. } => positional(fields),

@@ -9,6 +9,7 @@ mod bad_input;
 mod conditions;
 mod detach;
 mod fallback;
+mod foreign_rust;
 mod inlined;
 mod limit;
 mod lines;

@@ -102,3 +102,22 @@ pub fn shapes() -> PathBuf {
     fs::hard_link(target.join("release/examples/shapes"), &program).unwrap();
     program
 }
+
+/// A program of a package that nobody here wrote, at a version of its own, optimised and with its debug information:
+/// built by cargo once, and kept.
+pub fn installed(package: &str, version: &str, binary: &str) -> PathBuf {
+    let root = Path::new(PROGRAMS).join(format!("{package}-{version}"));
+    let program = root.join("bin").join(binary);
+    // A name of its own, so that no program elsewhere on the machine is mistaken for it.
+    let named = Path::new(PROGRAMS).join(format!("tracer-{binary}"));
+    if !named.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["install", "--quiet", "--locked", package, "--version", version, "--bin", binary]);
+        cargo.arg("--root").arg(&root).arg("--target-dir").arg(Path::new(PROGRAMS).join("installed"));
+        cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "full").current_dir(PROGRAMS);
+        let output = cargo.output().unwrap();
+        assert!(output.status.success(), "{package} did not build: {}", String::from_utf8_lossy(&output.stderr));
+        fs::rename(&program, &named).unwrap();
+    }
+    named
+}
