@@ -106,6 +106,7 @@ impl PlanBuilder {
         let Ok(debug_info) = image.debug_info() else { return vec![None; selected.len()] };
         let known = selected.iter().filter_map(|selected| selected.function.as_ref());
         let mut signatures = debug_info.signatures(known, &mut self.types).into_iter();
+        self.pointed_to(image, debug_info);
         let signature = |selected: &&Selected| selected.function.is_some().then(|| signatures.next()?.ok())?;
         selected.iter().map(signature).collect()
     }

@@ -8,6 +8,7 @@ pub mod capture_plan;
 pub mod clause;
 pub(crate) mod condition;
 pub mod description;
+mod dynamic;
 pub mod exits;
 pub mod expression;
 mod flow;

@@ -10,8 +10,9 @@ use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX, SEQUENCE_BYTE
 use super::name;
 use super::place::{Location, Missing};
 use super::source::Source;
+use super::styled::styled;
 use super::value::{Omitted, Payload, Value};
-use super::view::{EnumStyle, Items, Stretch, USER_ADDRESSES, View, view};
+use super::view::{Dynamic, Items, Stretch, TABLE_ALIGN_OFFSET, USER_ADDRESSES, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
@@ -92,6 +93,12 @@ impl Decoder<'_> {
                 }
                 self.value(target, Source::Memory(pointer.wrapping_add(target_offset)), depth.pointed_to())
             }
+            View::Dynamic(dynamic) => self.dynamic(ty, source, dynamic, depth)?,
+            View::Function => {
+                let address = source.word(self.memory)?;
+                let path = self.types.function_at(address);
+                path.map_or(Value::Address(address), |path| Value::Plain(path.to_owned()))
+            }
             View::CString => self.c_string(source, depth)?,
             View::CharArray { count } => {
                 let shown = count.min(self.limits.string_bytes_max);
@@ -136,6 +143,23 @@ impl Decoder<'_> {
 
     pub(super) fn check_pointers(&self, depth: Depth) -> Result<(), Missing> {
         if depth.pointers < self.limits.pointers_max { Ok(()) } else { Err(Missing::TooDeep) }
+    }
+
+    fn dynamic(&self, ty: TypeId, source: Source<'_>, dynamic: Dynamic<'_>, depth: Depth) -> Result<Value, Missing> {
+        let pointer = source.at(dynamic.pointer_offset).word(self.memory)?;
+        let table = source.at(dynamic.table_offset).word(self.memory)?;
+        let Some(target) = self.types.behind_table(dynamic.of_trait, table) else { return self.raw(ty, source) };
+        if self.check_pointers(depth).is_err() {
+            return Ok(Value::Address(pointer));
+        }
+        let counters = match dynamic.counters_bytes {
+            0 => 0,
+            bytes => {
+                let align = Source::Memory(table.wrapping_add(TABLE_ALIGN_OFFSET)).word(self.memory)?;
+                bytes.checked_next_multiple_of(align).ok_or(Missing::UnsupportedLocation)?
+            }
+        };
+        Ok(self.value(target, Source::Memory(pointer.wrapping_add(counters)), depth.pointed_to()))
     }
 
     pub(super) fn raw(&self, ty: TypeId, source: Source<'_>) -> Result<Value, Missing> {
@@ -356,38 +380,6 @@ fn payload(variant: &Variant, values: Vec<Value>) -> Payload {
 
 fn named<'f>(fields: impl IntoIterator<Item = &'f Field>, values: Vec<Value>) -> Vec<(String, Value)> {
     fields.into_iter().map(|field| field.name.clone()).zip(values).collect()
-}
-
-/// A variant as its enum is shown.
-fn styled(value: Value, style: EnumStyle) -> Value {
-    match (value, style) {
-        (Value::Variant { payload: Payload::Tuple(mut fields), .. }, EnumStyle::Content) if fields.len() == 1 => {
-            fields.remove(0)
-        }
-        (Value::Variant { name, payload: Payload::Tuple(mut fields) }, EnumStyle::Beside) if fields.len() == 1 => {
-            let content = fields.remove(0);
-            let payload = match content {
-                Value::Sequence { .. } | Value::Map { .. } => Payload::Beside(Box::new(content)),
-                _ => Payload::Tuple(vec![content]),
-            };
-            Value::Variant { name, payload }
-        }
-        (Value::Variant { name, payload: Payload::Unit }, EnumStyle::Capitals) => Value::Plain(name.to_uppercase()),
-        (Value::Variant { name, payload: Payload::Unit }, EnumStyle::HttpVersion) => Value::Plain(http_version(&name)),
-        (value, _) => value,
-    }
-}
-
-/// `Http11` → `HTTP/1.1`, `H2` → `HTTP/2.0`.
-fn http_version(name: &str) -> String {
-    match name {
-        "Http09" => "HTTP/0.9".to_owned(),
-        "Http10" => "HTTP/1.0".to_owned(),
-        "Http11" => "HTTP/1.1".to_owned(),
-        "H2" => "HTTP/2.0".to_owned(),
-        "H3" => "HTTP/3.0".to_owned(),
-        other => other.to_owned(),
-    }
 }
 
 pub(super) fn zero_extended(bytes: &[u8]) -> u128 {

@@ -19,6 +19,10 @@ pub struct Types {
     pub rustc_minor: Option<u32>,
     /// What goes by such a name is neither followed by a capture plan nor read by the decoder.
     pub redaction: Redaction,
+    /// The types behind trait objects, by trait: runtime addresses of the tables, and whose they are.
+    pub dynamic: BTreeMap<String, Vec<(u64, TypeId)>>,
+    /// Functions by the runtime address of their first instruction, in that order, with their paths.
+    pub functions: Vec<(u64, String)>,
 }
 
 impl Types {
@@ -65,6 +69,19 @@ impl Types {
             Shape::Array { element, .. } => self.holds_masked_within(*element, seen),
             _ => false,
         }
+    }
+
+    /// The type whose table of that trait is at the runtime address.
+    pub fn behind_table(&self, of_trait: &str, table: u64) -> Option<TypeId> {
+        let known = self.dynamic.get(of_trait)?;
+        known.iter().find(|(address, _)| *address == table).map(|(_, ty)| *ty)
+    }
+
+    /// The path of the function that starts at the runtime address.
+    pub fn function_at(&self, address: u64) -> Option<&str> {
+        let after = self.functions.partition_point(|(start, _)| *start <= address);
+        let (start, path) = self.functions.get(after.checked_sub(1)?)?;
+        (*start == address).then_some(path.as_str())
     }
 
     /// The state machine of an `async fn` that `id` leads to: itself, or behind a reference and `Pin`.

@@ -17,6 +17,7 @@ mod limits;
 mod linked;
 mod shell;
 pub(crate) mod source;
+mod styled;
 pub mod term;
 mod told;
 #[allow(clippy::module_inception)]

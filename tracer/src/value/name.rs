@@ -47,6 +47,19 @@ pub(crate) fn counted(name: &str) -> Option<&str> {
     INNER.iter().find_map(|inner| name.strip_prefix(inner)).map(first_argument)
 }
 
+/// The trait of a trait object, by the name of the pointer to it: `&dyn a::B + core::marker::Send` → `a::B`.
+pub(crate) fn trait_of_object(name: &str) -> Option<&str> {
+    let (_, name) = name.split_once("dyn ")?;
+    let first = first_argument(name);
+    Some(first.split(" + ").next().unwrap_or(first))
+}
+
+/// The trait of a table of functions: `<a::C as a::B>::{vtable_type}` → `a::B`.
+pub(crate) fn trait_of_table(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(">::{vtable_type}")?;
+    name.rsplit_once(" as ").map(|(_, name)| name)
+}
+
 /// The first of generic arguments, up to the comma or bracket that ends it.
 fn first_argument(arguments: &str) -> &str {
     let mut open = 0_u32;
@@ -90,6 +103,18 @@ pub(crate) fn is_library(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traits_are_found_in_names() {
+        assert_eq!(trait_of_object("&dyn a::B"), Some("a::B"));
+        assert_eq!(
+            trait_of_object("alloc::boxed::Box<dyn a::B<u8, c::D> + core::marker::Send, e::F>"),
+            Some("a::B<u8, c::D>")
+        );
+        assert_eq!(trait_of_object("*const alloc::rc::RcInner<dyn a::B>"), Some("a::B"));
+        assert_eq!(trait_of_object("&a::B"), None);
+        assert_eq!(trait_of_table("<a::C<u8> as a::B<u8>>::{vtable_type}"), Some("a::B<u8>"));
+    }
 
     #[test]
     fn names_lose_their_modules() {

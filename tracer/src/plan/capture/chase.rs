@@ -44,7 +44,7 @@ impl Compiler<'_> {
         let leads = match view(self.types, ty) {
             View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
             View::Sequence { .. } | View::Ring { .. } | View::Table { .. } => true,
-            View::Tree(_) | View::List(_) | View::ByteString(_) | View::Small { .. } => true,
+            View::Tree(_) | View::List(_) | View::ByteString(_) | View::Small { .. } | View::Dynamic(_) => true,
             View::Inline { inline, items } => {
                 inline.capacity > 0 && items.parts().any(|part| self.leads_further(part.ty))
             }
@@ -142,6 +142,12 @@ impl Compiler<'_> {
                 for part in range.start.into_iter().chain(range.end) {
                     self.chase(part.ty, base.at(part.offset), depth.nested())?;
                 }
+            }
+            View::Dynamic(dynamic) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.dynamic(base, dynamic, depth.pointed_to())
+                });
             }
             View::CString if may_follow => {
                 self.attempt(|compiler| {

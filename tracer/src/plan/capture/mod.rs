@@ -6,6 +6,7 @@
 //! values share, becomes a routine, which the plan calls.
 
 mod chase;
+mod dynamic;
 mod linked;
 mod place;
 mod routine;

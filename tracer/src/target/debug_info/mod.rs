@@ -1,6 +1,7 @@
 //! What DWARF says of an object: its functions, their signatures, the layouts of their types.
 //! Reads sections that it is given, never a process, and knows nothing of symbols or calling conventions.
 
+mod dynamic;
 mod error;
 mod expression;
 mod function;

@@ -60,6 +60,14 @@ impl LoadedTypes {
     }
 }
 
+impl LoadedTypes {
+    /// The types that at most so many pointers lead to.
+    pub fn within(&self, distance_max: u8) -> impl Iterator<Item = &Type> {
+        let near = self.by_entry.values().filter(move |entry| entry.distance <= distance_max);
+        near.map(|entry| self.types.get(entry.id))
+    }
+}
+
 /// Loads types for one piece of work.
 pub(super) struct TypeLoader<'v, 'a> {
     pub(super) view: &'v View<'a>,

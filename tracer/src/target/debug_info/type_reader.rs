@@ -177,6 +177,11 @@ impl<'a> TypeReader<'a> {
     }
 }
 
+/// The tables of a unit's trait objects: link address, and the type of the table.
+pub(super) fn vtables(view: &View<'_>, unit: usize) -> Vec<(u64, Position)> {
+    read_statics(view, unit).vtables
+}
+
 /// One pass over a unit's variables.
 fn read_statics(view: &View<'_>, unit: usize) -> Statics {
     let mut statics = Statics::default();

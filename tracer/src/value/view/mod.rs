@@ -16,6 +16,7 @@ mod wrapper;
 pub(crate) use self::hash::Table;
 pub(crate) use self::inline::Inline;
 pub(crate) use self::linked::{List, Ring, Tree, TreeNode};
+pub(crate) use self::pointer::{Dynamic, TABLE_ALIGN_OFFSET, TABLE_SIZE_OFFSET};
 pub(crate) use self::shell::{Hidden, Range, Shell};
 pub(crate) use self::told::{Meaning, Number, Told};
 use super::layout::{Enum, Field, Shape, StructStyle, Type, TypeId, Types};
@@ -60,6 +61,10 @@ pub(crate) enum View<'t> {
         target_offset: u64,
         target: TypeId,
     },
+    /// A trait object: shown as what its pointer leads to, whose type its table tells.
+    Dynamic(Dynamic<'t>),
+    /// The address of a function, shown as its path.
+    Function,
     /// A pointer to bytes that end with a NUL.
     CString,
     /// Text in place, up to a NUL or the end.
@@ -272,7 +277,7 @@ fn library<'t>(
     parameters: &'t [(String, TypeId)],
 ) -> Option<View<'t>> {
     match name::base(&ty.name) {
-        _ if pointer::is_trait_object(fields) => Some(View::Raw),
+        _ if pointer::is_trait_object(fields) => Some(pointer::dynamic(types, ty, fields, 0)),
         "uuid::Uuid" => wrapper::uuid(types, ty, fields),
         "alloc::string::String" => Some(View::Text(collection::vec_stretch(types, fields)?)),
         "std::ffi::os_str::OsString" | "std::path::PathBuf" => {

@@ -1,16 +1,59 @@
 //! Pointers, thin and with a length, and the boxes and counted pointers around them.
 
-use super::find::{field, first, is_any_pointer};
+use super::find::{field, find, first, is_any_pointer};
 use super::{Items, Stretch, View};
 use crate::value::layout::{Field, PointerKind, Shape, Type, TypeId, Types};
 use crate::value::name::{self, TextKind};
+
+/// A pointer and a table: drop glue, size, alignment, functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dynamic<'t> {
+    pub(crate) pointer_offset: u64,
+    pub(crate) table_offset: u64,
+    /// Counters in front of the value, in bytes, if it is aligned to no more.
+    pub(crate) counters_bytes: u64,
+    pub(crate) of_trait: &'t str,
+}
+
+/// Strong and weak count, in front of the value that `Rc` and `Arc` share.
+const COUNTERS_BYTES: u64 = 16;
+
+/// In the table.
+pub(crate) const TABLE_SIZE_OFFSET: u64 = 8;
+pub(crate) const TABLE_ALIGN_OFFSET: u64 = 16;
+
+/// `&dyn Trait`, or what is inside of a `Box` or `Rc` of one.
+pub(super) fn dynamic<'t>(types: &'t Types, ty: &'t Type, fields: &[Field], offset: u64) -> View<'t> {
+    let word = |name: &str| field(fields, name).map(|field| offset + field.offset);
+    let known = name::trait_of_object(&ty.name).filter(|name| types.dynamic.contains_key(*name));
+    match (word("pointer"), word("vtable"), known) {
+        (Some(pointer_offset), Some(table_offset), Some(of_trait)) => {
+            let counters_bytes = match name::behind_pointer(&ty.name).and_then(name::counted) {
+                Some(_) => COUNTERS_BYTES,
+                None => 0,
+            };
+            View::Dynamic(Dynamic { pointer_offset, table_offset, counters_bytes, of_trait })
+        }
+        _ => View::Raw,
+    }
+}
+
+/// The trait object somewhere inside a box or a counted pointer.
+fn dynamic_inside<'t>(types: &'t Types, fields: &'t [Field]) -> Option<View<'t>> {
+    let is_object = |ty: &Type| matches!(&ty.shape, Shape::Struct { fields, .. } if is_trait_object(fields));
+    let (offset, object) = fields.iter().find_map(|field| find(types, field, &is_object))?;
+    let ty = types.get(object);
+    let Shape::Struct { fields, .. } = &ty.shape else { return None };
+    Some(dynamic(types, ty, fields, offset))
+}
 
 pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> View<'static> {
     let Some(target) = target else { return View::Address };
     match (&types.get(target).shape, kind) {
         (_, PointerKind::Untyped { signed }) => View::Word { signed },
         (Shape::CChar { .. }, PointerKind::Raw) => View::CString,
-        (Shape::Function | Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
+        (Shape::Function, _) => View::Function,
+        (Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
         (_, PointerKind::Reference | PointerKind::Box) => View::Pointee { pointer_offset: 0, target_offset: 0, target },
         (_, PointerKind::Raw) => View::Address,
     }
@@ -31,6 +74,9 @@ pub(super) fn slice(types: &Types, ty: &Type, element: TypeId, stretch: Stretch,
 
 /// A `Box` that DWARF gives as a struct.
 pub(super) fn boxed<'t>(types: &'t Types, fields: &'t [Field]) -> Option<View<'t>> {
+    if let Some(dynamic) = dynamic_inside(types, fields) {
+        return Some(dynamic);
+    }
     let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
     match &types.get(pointer).shape {
         Shape::Pointer { target: Some(target), .. } => {
@@ -43,6 +89,9 @@ pub(super) fn boxed<'t>(types: &'t Types, fields: &'t [Field]) -> Option<View<'t
 
 /// `Rc<T>` and `Arc<T>` point to two counters and the value; `T` is what is shown.
 pub(super) fn shared<'t>(types: &'t Types, fields: &'t [Field], parameters: &[(String, TypeId)]) -> Option<View<'t>> {
+    if let Some(dynamic) = dynamic_inside(types, fields) {
+        return Some(dynamic);
+    }
     let (offset, pointer) = fields.iter().find_map(|field| first(types, field, is_any_pointer, 0))?;
     match &types.get(pointer).shape {
         Shape::Pointer { target: Some(target), .. } => {

@@ -54,7 +54,6 @@ crate::arguments! {
     chrono_fixed: chrono::DateTime<chrono::FixedOffset> = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap().with_timezone(&chrono::FixedOffset::east_opt(5400).unwrap());
     chrono_delta: chrono::TimeDelta = chrono::TimeDelta::milliseconds(-1500);
     chrono_weekday: chrono::Weekday = chrono::Weekday::Fri;
-    time_date: time::Date = time::macros::date!(2024 - 12 - 31);
     time_time: time::Time = time::macros::time!(9:05:06.789);
     time_primitive: time::PrimitiveDateTime = time::macros::datetime!(2020 - 02 - 03 4:05);
     time_offset: time::OffsetDateTime = time::macros::datetime!(2020 - 02 - 03 4:05:06 +2);

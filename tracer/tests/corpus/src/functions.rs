@@ -1,8 +1,10 @@
 //! Closures, function pointers and trait objects: what `{:?}` says of them is said here, by hand.
 
+use std::cell::UnsafeCell;
 use std::fmt::Debug;
+use std::sync::Mutex;
 
-use crate::structs::{Person, Point};
+use crate::structs::Point;
 
 pub trait Shape {
     fn area(&self) -> f64;
@@ -38,13 +40,18 @@ pub fn doubled(x: u32) -> u32 {
 
 crate::arguments! {
     debug_ref: &'static dyn Debug = &Point { x: 1, y: 2 };
-    debug_box: Box<dyn Debug> = Box::new(Named { name: "dyn".to_owned(), side: 1.0 });
-    debug_vec: Vec<Box<dyn Debug>> = vec![Box::new(5_u32), Box::new("text".to_owned()), Box::new(Point { x: 7, y: 8 })];
+    debug_box: Box<dyn Debug> = Box::new(Square { side: 1.0 });
+    debug_vec: Vec<Box<dyn Debug>> = vec![Box::new(5_u32), Box::new('c'), Box::new(Point { x: 7, y: 8 })];
     debug_rc: std::rc::Rc<dyn Debug> = std::rc::Rc::new(Point { x: 3, y: 4 });
-    debug_person: Option<Box<dyn Debug>> = Some(Box::new(Person { name: "P".to_owned(), age: 2, address: None, tags: vec![] }));
 }
 
-/// Functions whose argument has no `{:?}`, and what the tracer should say.
+fn locked() -> Mutex<u32> {
+    let mutex = Mutex::new(5);
+    std::mem::forget(mutex.lock());
+    mutex
+}
+
+/// Functions whose argument has no `{:?}`, or one that says less or differs by version; and what the tracer says.
 macro_rules! told {
     ($($name:ident: $ty:ty = $value:expr => $text:expr;)*) => {
         $(
@@ -66,6 +73,11 @@ macro_rules! told {
 told! {
     shape_square: &'static dyn Shape = &Square { side: 2.0 } => "Square { side: 2.0 }";
     shape_named: Box<dyn Shape> = Box::new(Named { name: "n".to_owned(), side: 3.5 }) => "Named { name: \"n\", side: 3.5 }";
+    mutex_locked: Mutex<u32> = locked() => "Mutex { data: <locked>, poisoned: false, .. }";
+    unsafe_cell: UnsafeCell<u32> = UnsafeCell::new(5) => "5";
+    shape_option: Option<Box<dyn Shape>> = Some(Box::new(Named { name: "o".to_owned(), side: 0.5 })) => "Some(Named { name: \"o\", side: 0.5 })";
+    shapes: Vec<Box<dyn Shape>> = vec![Box::new(Square { side: 1.0 }), Box::new(Named { name: "v".to_owned(), side: 2.0 })] => "[Square { side: 1.0 }, Named { name: \"v\", side: 2.0 }]";
+    shape_rc: std::rc::Rc<dyn Shape> = std::rc::Rc::new(Named { name: "rc".to_owned(), side: 1.5 }) => "Named { name: \"rc\", side: 1.5 }";
     function: fn(u32) -> u32 = doubled => "corpus::functions::doubled";
     option_function: Option<fn(u32) -> u32> = Some(doubled) => "Some(corpus::functions::doubled)";
 }

@@ -21,12 +21,6 @@ fn shared() -> RefCell<u32> {
     cell
 }
 
-fn locked() -> Mutex<u32> {
-    let mutex = Mutex::new(5);
-    std::mem::forget(mutex.lock());
-    mutex
-}
-
 fn write_locked() -> RwLock<u32> {
     let lock = RwLock::new(5);
     std::mem::forget(lock.write());
@@ -96,7 +90,6 @@ crate::arguments! {
     lazy_lock_idle: &'static LazyLock<u32> = &LAZY_IDLE;
     mutex: Mutex<u32> = Mutex::new(5);
     mutex_string: Mutex<String> = Mutex::new("guarded".to_owned());
-    mutex_locked: Mutex<u32> = locked();
     mutex_poisoned: Arc<Mutex<u32>> = poisoned();
     rw_lock: RwLock<(u8, u8)> = RwLock::new((1, 2));
     rw_lock_written: RwLock<u32> = write_locked();
@@ -105,7 +98,6 @@ crate::arguments! {
     manually_drop_string: ManuallyDrop<String> = ManuallyDrop::new("kept".to_owned());
     maybe_uninit: MaybeUninit<u32> = MaybeUninit::new(5);
     maybe_uninit_string: MaybeUninit<String> = MaybeUninit::uninit();
-    unsafe_cell: UnsafeCell<u32> = UnsafeCell::new(5);
     range: Range<u32> = 1..5;
     range_from: RangeFrom<i8> = -1..;
     range_to: RangeTo<u16> = ..5;

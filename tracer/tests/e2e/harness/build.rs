@@ -72,6 +72,17 @@ fn is_newer(program: &Path, source: &Path) -> bool {
     changed(program).unwrap_or(SystemTime::UNIX_EPOCH) > newest.unwrap_or(SystemTime::now())
 }
 
+/// The corpus of Rust values, a workspace of its own, in one of its profiles.
+pub fn corpus(profile: &str) -> PathBuf {
+    let target = Path::new(PROGRAMS).join("corpus");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus"));
+    cargo.args(["build", "--quiet", "--locked", "--profile", profile, "--target-dir"]).arg(&target);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "the corpus did not build: {}", String::from_utf8_lossy(&output.stderr));
+    target.join(if profile == "dev" { "debug" } else { profile }).join("corpus")
+}
+
 /// The registry app, built by cargo in release mode: cargo knows whether there is anything to do.
 pub fn registry(features: &[&str]) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
