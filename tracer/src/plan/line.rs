@@ -44,6 +44,8 @@ pub struct LineSites {
 /// One copy of the line's code.
 #[derive(Clone, Debug)]
 struct LineSite {
+    /// As its unit gives it.
+    file: Arc<SourceFile>,
     address: LinkAddress,
     /// Which of the rows at the address it is.
     view: u64,
@@ -79,6 +81,10 @@ impl FoundLine {
 }
 
 impl LineSites {
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.file.path, self.line) == (&other.file.path, other.line)
+    }
+
     /// A note, if it is another line than the one asked for.
     pub fn moved(&self, probe: &str, asked: u64) -> Option<(String, Shortfall)> {
         let reason = || format!("no code there: line {} is the nearest that has some", self.line);
@@ -122,9 +128,16 @@ pub struct CodeLine {
 /// Looks for the line in one object.
 pub fn find(image: &Image<'_>, file: &FileSuffix, line: u64) -> FoundLine {
     let rows = rows(image, file);
-    let files: BTreeSet<&Arc<SourceFile>> = rows.iter().map(|row| &row.file).collect();
-    match files.iter().collect::<Vec<_>>().as_slice() {
-        [] => match named(image, file).as_slice() {
+    // Units of other crates give the same file another way.
+    let mut files: BTreeMap<&str, &Arc<SourceFile>> = BTreeMap::new();
+    for row in &rows {
+        let known = files.entry(&row.file.path).or_insert(&row.file);
+        if row.file.shown.len() < known.shown.len() {
+            *known = &row.file;
+        }
+    }
+    match files.values().collect::<Vec<_>>().as_slice() {
+        [] => match named(image, file).into_values().collect::<Vec<_>>().as_slice() {
             [] => FoundLine::NoFile,
             [only] => FoundLine::NoCode(Arc::new(only.clone())),
             several => FoundLine::Ambiguous(several.iter().map(|file| file.path.clone()).collect()),
@@ -147,15 +160,16 @@ pub fn lines(image: &Image<'_>, file: &FileSuffix, lines: Lines) -> Vec<CodeLine
     let rows = rows(image, file);
     let mut by_line: BTreeMap<(&str, u64), Vec<&SourceRow>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.is_statement && lines.contains(row.line)) {
-        by_line.entry((row.file.shown.as_str(), row.line)).or_default().push(row);
+        by_line.entry((row.file.path.as_str(), row.line)).or_default().push(row);
     }
     let addresses: Vec<LinkAddress> = by_line.values().flatten().map(|row| row.range.start).collect();
     let known = activations(image, &addresses);
-    let code_line = |((file, line), rows): ((&str, u64), Vec<&SourceRow>)| {
+    let code_line = |((_, line), rows): ((&str, u64), Vec<&SourceRow>)| {
         let sites = chosen(&rows, &known);
         let names: BTreeSet<String> = sites.values().map(|(_, activation)| activation.name.clone()).collect();
         let functions: Vec<String> = names.into_iter().collect();
-        let (file, sites) = (file.to_owned(), sites.len());
+        let file = rows.iter().map(|row| &row.file.shown).min_by_key(|shown| shown.len())?.clone();
+        let sites = sites.len();
         (sites > 0).then_some(CodeLine { file, line, functions, sites })
     };
     by_line.into_iter().filter_map(code_line).collect()
@@ -167,9 +181,9 @@ fn rows(image: &Image<'_>, file: &FileSuffix) -> Vec<SourceRow> {
 }
 
 /// Files of the name, code or not.
-fn named(image: &Image<'_>, file: &FileSuffix) -> Vec<SourceFile> {
+fn named(image: &Image<'_>, file: &FileSuffix) -> BTreeMap<String, SourceFile> {
     let files = image.debug_info().map(|debug_info| debug_info.source_files()).unwrap_or_default();
-    files.into_iter().filter(|known| file.matches(&known.path)).collect()
+    files.into_iter().filter(|known| file.matches(&known.path)).map(|file| (file.path.clone(), file)).collect()
 }
 
 /// The line itself, or the next one that has code, or the last one before.
@@ -225,6 +239,7 @@ fn sites(image: &Image<'_>, all: &[SourceRow], wanted: &[&SourceRow]) -> Vec<Lin
         for row in apart(&rows, flow.as_ref()) {
             let address = row.range.start;
             sites.push(LineSite {
+                file: Arc::clone(&row.file),
                 address,
                 view: row.view,
                 holder: holder.clone(),
@@ -284,7 +299,7 @@ impl PlanBuilder {
                     is_entry: site.holder.entry == Some(site.address),
                     bias: image.bias,
                 };
-                let what = Variables::InScope(source.clone());
+                let what = Variables::InScope(SourceLine { file: site.file.shown.clone(), line: line.line });
                 Wanted { function: site.holder.id, activation: site.activation.id, standpoint, what }
             })
             .collect();

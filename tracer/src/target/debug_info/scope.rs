@@ -86,7 +86,13 @@ impl DebugInfo<'_> {
     /// The variables of each request; their types are added to `loaded`.
     pub fn locals(&self, wanted: &[Wanted], loaded: &mut LoadedTypes) -> Vec<Vec<Local>> {
         let view = View::new(self);
-        wanted.iter().map(|wanted| locals(&view, wanted, loaded).unwrap_or_default()).collect()
+        // Finding the scopes takes the time, loading the types has one owner.
+        let found: Vec<_> = wanted.par_iter().map(|wanted| own_scopes(&view, wanted)).collect();
+        let mut all = Vec::with_capacity(wanted.len());
+        for (wanted, own) in wanted.iter().zip(found) {
+            all.push(own.map(|own| locals(&view, wanted, own, loaded)).unwrap_or_default());
+        }
+        all
     }
 }
 
@@ -189,23 +195,35 @@ fn scopes<'a>(view: &View<'a>, function: Position, address: LinkAddress) -> Opti
     Some(found)
 }
 
-fn locals(view: &View<'_>, wanted: &Wanted, loaded: &mut LoadedTypes) -> Option<Vec<Local>> {
-    let function = view.position(wanted.function.offset)?;
-    let scopes = scopes(view, function, wanted.standpoint.address)?;
-    let frame = Frame::at(view, function.unit, &scopes.first()?.die, &wanted.standpoint);
-    let first = scopes.iter().position(|scope| view.id(scope.at) == wanted.activation)?;
-    let is_inner = |scope: &&Scope<'_>| scope.die.tag() != dw::DW_TAG_inlined_subroutine;
-    let own = scopes.get(first..=first)?.iter().chain(scopes.get(first + 1..)?.iter().take_while(is_inner));
-    let is_coroutine = is_coroutine(view, scopes.get(first)?);
+/// The out-of-line function's entry, and the scopes of the activation, the outermost first.
+struct Own<'a> {
+    function: (Position, Die<'a>),
+    scopes: Vec<Scope<'a>>,
+}
+
+fn own_scopes<'a>(view: &View<'a>, wanted: &Wanted) -> Option<Own<'a>> {
+    let at = view.position(wanted.function.offset)?;
+    let all = scopes(view, at, wanted.standpoint.address)?;
+    let function = (at, all.first()?.die.clone());
+    let mut rest = all.into_iter().skip_while(|scope| view.id(scope.at) != wanted.activation);
+    let mut scopes = vec![rest.next()?];
+    scopes.extend(rest.take_while(|scope| scope.die.tag() != dw::DW_TAG_inlined_subroutine));
+    Some(Own { function, scopes })
+}
+
+fn locals<'a>(view: &View<'a>, wanted: &Wanted, own: Own<'a>, loaded: &mut LoadedTypes) -> Vec<Local> {
+    let (function, die) = own.function;
+    let frame = Frame::at(view, function.unit, &die, &wanted.standpoint);
+    let is_coroutine = own.scopes.first().is_some_and(|scope| is_coroutine(view, scope));
     let loader = TypeLoader::new(view, loaded);
     let mut reader = Reader { view, wanted, frame, loader, is_coroutine, locals: Vec::new() };
-    for (nesting, scope) in own.enumerate() {
+    for (nesting, scope) in own.scopes.iter().enumerate() {
         if nesting > 0 && wanted.what == Variables::Parameters {
             break;
         }
         reader.scope(scope);
     }
-    Some(innermost(reader.locals))
+    innermost(reader.locals)
 }
 
 /// Whether a function's scope is the body of an `async fn` or block.
