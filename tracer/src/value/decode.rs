@@ -4,8 +4,9 @@
 use std::cell::Cell;
 
 use super::collect::Found;
+use super::flags::flags;
 use super::image::Memory;
-use super::layout::{Enum, Field, StructStyle, Tag, TypeId, Types, Variant};
+use super::layout::{Enum, Field, Shape, StructStyle, Tag, Type, TypeId, Types, Variant};
 use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX, SEQUENCE_BYTES_MAX};
 use super::name;
 use super::place::{Location, Missing};
@@ -316,7 +317,12 @@ impl Decoder<'_> {
         style: StructStyle,
         depth: Depth,
     ) -> Result<Value, Missing> {
-        let name = &self.types.get(ty).name;
+        let Type { name, shape, .. } = self.types.get(ty);
+        let is_union = matches!(shape, Shape::Union { .. });
+        // What is masked would show through the members that share its bytes.
+        if is_union && self.types.holds_masked(ty) {
+            return Err(Missing::Redacted);
+        }
         // Markers and allocators: nobody looks for them in a library's type.
         let is_hidden = |field: &Field| name::is_library(name) && self.types.get(field.ty).size_bytes == 0;
         let fields: Vec<_> = fields.iter().filter(|field| !is_hidden(field)).collect();
@@ -324,7 +330,7 @@ impl Decoder<'_> {
         if let Some(reason) = Value::common_reason(&values) {
             return Err(reason);
         }
-        let name = name.clone();
+        let name = if is_union && !name.ends_with(')') { format!("union {name}") } else { name.clone() };
         Ok(match style {
             StructStyle::Tuple => Value::Tuple(values),
             StructStyle::TupleStruct => Value::TupleStruct { name, fields: values },
@@ -347,7 +353,11 @@ impl Decoder<'_> {
         };
         match enumerators.iter().find(|(_, candidate)| Some(*candidate) == value) {
             Some((name, _)) => Ok(Value::Variant { name: name.clone(), payload: Payload::Unit }),
-            None => self.raw(ty, source),
+            None if !self.types.is_open(ty) => self.raw(ty, source),
+            None => Ok(match value.and_then(|value| flags(value, enumerators)) {
+                Some(names) => Value::Variant { name: names, payload: Payload::Unit },
+                None => number(bits, 8 * size_bytes as u32, signed),
+            }),
         }
     }
 

@@ -15,6 +15,7 @@ pub struct TypeId(pub u32);
 pub struct Types {
     types: Vec<Type>,
     passing: BTreeMap<TypeId, Passing>,
+    open: BTreeSet<TypeId>,
     /// 95 for types that rustc 1.95 wrote; 0 if nobody knows. `None`: not looked for yet.
     pub rustc_minor: Option<u32>,
     /// What goes by such a name is neither followed by a capture plan nor read by the decoder.
@@ -104,6 +105,17 @@ impl Types {
     /// Notes what `DW_AT_calling_convention` says of a class.
     pub fn set_passing(&mut self, id: TypeId, passing: Passing) {
         self.passing.insert(id, passing);
+    }
+
+    /// Notes that a type is of C's kind: an enumeration that can hold flags and other numbers, a union whose members all
+    /// may be looked at.
+    pub fn set_open(&mut self, id: TypeId) {
+        self.open.insert(id);
+    }
+
+    /// Whether an enumeration or union is of C's kind; Rust's have no other values than their own.
+    pub fn is_open(&self, id: TypeId) -> bool {
+        self.open.contains(&id)
     }
 
     /// How a C++ class is handed over, if DWARF said so.

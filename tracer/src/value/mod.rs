@@ -13,6 +13,7 @@ mod collect;
 mod decode;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod flags;
 mod limits;
 mod linked;
 mod shell;

@@ -297,3 +297,23 @@ fn what_is_too_deep_says_so() {
         assert_eq!(decode(&b.types, ty, &at_start(), &target, &limits).to_string(), "<too deep>");
     }
 }
+
+#[test]
+fn enumerations_and_unions_of_c_hold_more_than_their_own_values() {
+    let mut b = Builder::default();
+    let enumerators = vec![("READ".to_owned(), 1), ("WRITE".to_owned(), 2)];
+    let flags = b.add("flags", 4, Shape::Enumeration { signed: false, enumerators });
+    b.types.set_open(flags);
+    for (bits, text) in [(2, "WRITE"), (3, "READ | WRITE"), (0, "0"), (0x10, "16")] {
+        assert_eq!(in_registers(&b, flags, &[bits]), text);
+    }
+    let (u32, f32) = (b.unsigned(4), b.float(4));
+    let fields =
+        [("bits", u32), ("number", f32)].map(|(name, ty)| Field { name: name.into(), offset: 0, ty, bits: None });
+    let union = b.add("either", 4, Shape::Union { fields: fields.to_vec() });
+    b.types.set_open(union);
+    let bits = u64::from(1.5_f32.to_bits());
+    assert_eq!(in_registers(&b, union, &[bits]), format!("union either {{ bits: {bits}, number: 1.5 }}"));
+    b.types.redaction = Redaction(vec!["bits".parse().unwrap()]);
+    assert_eq!(in_registers(&b, union, &[bits]), "<redacted>", "its bytes would show through the other member");
+}

@@ -134,6 +134,11 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         if let Some(die) = self.view.entry(at) {
             let name = self.get(entry.id).name.clone();
             let ty = self.read(at, &die, name);
+            let is_of_c =
+                matches!(ty.shape, Shape::Enumeration { .. } | Shape::Union { .. }) && !is_rust(self, at.unit);
+            if is_of_c {
+                self.loaded.types.set_open(entry.id);
+            }
             self.loaded.types.set(entry.id, ty);
         }
         self.nesting -= 1;

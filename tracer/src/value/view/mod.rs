@@ -255,6 +255,7 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
         Shape::Union { .. } if name::base(&ty.name) == "core::mem::maybe_uninit::MaybeUninit" => {
             View::Plain(ty.name.trim_start_matches("core::mem::maybe_uninit::").to_owned())
         }
+        Shape::Union { fields } if types.is_open(id) => View::Fields { fields, style: StructStyle::Named },
         Shape::Union { .. } | Shape::Function | Shape::Opaque => View::Raw,
     }
 }
