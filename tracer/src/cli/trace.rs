@@ -22,6 +22,7 @@ use crate::plan::description::DescriptionKind;
 use crate::plan::function::{FunctionOptions, Returns};
 use crate::plan::inlined::InlinedCopies;
 use crate::plan::probe::{Place, Probe};
+use crate::plan::probe_plan::Program;
 use crate::plan::request::{self, Planned, TraceRequest};
 use crate::report::json::JsonReport;
 use crate::report::output::{Output, OutputError};
@@ -267,7 +268,11 @@ async fn trace_process(
     };
     for point in session.refused() {
         let name = planned.descriptions.function(point.cookie).map_or("?", |function| function.name.as_str());
-        say(format_args!("left out: the kernel refuses the site {} of {name}", point.offset));
+        let cost = match point.program {
+            Program::Exit | Program::ReturnTrampoline => ", so returns of it may be missing",
+            _ => "",
+        };
+        say(format_args!("left out: the kernel refuses the site {} of {name}{cost}", point.offset));
     }
     say(armed(arguments, process, &planned, &session));
     if arguments.inlined == InlinedOption::Off {

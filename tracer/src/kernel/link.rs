@@ -44,13 +44,17 @@ impl Links {
             points.sort_by_key(|point| point.offset);
             let c_path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
             let target = Target { path: &c_path, program: fd.as_fd(), process_id };
-            let before = links.attached;
+            let (before, refused_before) = (links.attached, links.refused.len());
             match loaded.mode {
                 AttachMode::Multi => links.attach_multi(&target, &points),
                 AttachMode::PerfEvent => links.attach_perf_events(&target, &points),
             }
             .map_err(|source| KernelError::Attach { path: path.display().to_string(), source })?;
-            if links.attached == before {
+            if is_exit(program) {
+                for entry in plan.entry_plans_of(&links.refused[refused_before..]) {
+                    loaded.mark_exits_incomplete(entry)?;
+                }
+            } else if links.attached == before {
                 return Err(KernelError::NothingAttached { path: path.display().to_string(), asked: points.len() });
             }
         }

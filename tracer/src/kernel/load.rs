@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
@@ -12,7 +12,7 @@ use aya_obj::btf::BtfFeatures;
 use aya_obj::{EbpfSectionKind, Object};
 use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::Mailbox;
-use tracer_ebpf::abi::plan::{Op, Plan};
+use tracer_ebpf::abi::plan::{Op, PLAN_EXITS_INCOMPLETE, Plan};
 
 use super::control::ControlBlocks;
 use super::error::KernelError;
@@ -63,10 +63,8 @@ pub struct Loaded {
     object: Object,
     btf: OwnedFd,
     programs: [OnceLock<OwnedFd>; PROGRAMS],
+    plans: Mutex<Array<MapData, Wire<Plan>>>,
     /// Programs are loaded by the maps' descriptors, so these stay open. The ring buffer's reader keeps that one.
-    _plans: Table<Plan>,
-    _filters: Table<Filter>,
-    _texts: Table<Text>,
     _maps: Vec<MapData>,
 }
 
@@ -133,13 +131,21 @@ impl Loaded {
                 object,
                 btf,
                 programs: Default::default(),
-                _plans: plans,
-                _filters: filters,
-                _texts: texts,
+                plans: Mutex::new(plans),
                 _maps,
             },
             records,
         ))
+    }
+
+    /// Lets calls of this plan that end unseen show an unknown end rather than an unwound one. Calls of other
+    /// functions with an equal plan do so too.
+    pub fn mark_exits_incomplete(&self, plan: u32) -> Result<(), KernelError> {
+        let failed = |source| KernelError::Map { map: PLANS, source };
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let Wire(mut head) = plans.get(&plan, 0).map_err(failed)?;
+        head.flags |= PLAN_EXITS_INCOMPLETE;
+        plans.set(plan, Wire(head), 0).map_err(failed)
     }
 
     /// Loads these programs at the same time: the verifier takes some milliseconds for each.

@@ -1,6 +1,7 @@
 //! The finished plan: what the kernel is given, and what the decoder needs to read the answers.
 //! Pure data: it can be printed (`--dry-run`), compared and replayed.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tracer_ebpf::abi::cookie::Cookie;
@@ -61,6 +62,17 @@ pub struct Filters {
 }
 
 impl AttachPlan {
+    /// The plans of the entries of the functions that these exits belong to.
+    pub fn entry_plans_of(&self, exits: &[AttachPoint]) -> BTreeSet<u32> {
+        if exits.is_empty() {
+            return BTreeSet::new();
+        }
+        let functions: BTreeSet<u32> = exits.iter().map(|exit| exit.cookie.function()).collect();
+        let entries = self.points.iter().filter(|point| point.program == Program::Entry);
+        let of_them = entries.filter(|entry| functions.contains(&entry.cookie.function()));
+        of_them.map(|entry| entry.cookie.plan()).collect()
+    }
+
     /// Lets every entry and USDT probe bring the stack along.
     pub fn with_stacks(&mut self) {
         let entries = self.points.iter().filter(|point| point.program == Program::Entry);
@@ -69,5 +81,32 @@ impl AttachPlan {
                 plan.head.flags |= PLAN_STACK;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_ebpf::abi::cookie::{Scope, SiteCost};
+
+    use super::*;
+
+    fn point(function: u32, program: Program, plan: u32) -> AttachPoint {
+        let cookie = Cookie::new(function, Scope::Target, SiteCost::Emulated, plan);
+        AttachPoint { object: 0, offset: FileOffset(u64::from(plan)), program, semaphore: None, cookie }
+    }
+
+    #[test]
+    fn a_refused_exit_concerns_the_entries_of_its_function_alone() {
+        let points = vec![
+            point(0, Program::Entry, 10),
+            point(0, Program::Exit, 11),
+            point(1, Program::Entry, 20),
+            point(1, Program::Entry, 21),
+            point(1, Program::Exit, 11),
+        ];
+        let plan = AttachPlan { points: points.clone(), ..AttachPlan::default() };
+        assert_eq!(plan.entry_plans_of(&points[4..]), BTreeSet::from([20, 21]));
+        assert_eq!(plan.entry_plans_of(&points[1..2]), BTreeSet::from([10]));
+        assert_eq!(plan.entry_plans_of(&[]), BTreeSet::new());
     }
 }
