@@ -63,8 +63,10 @@ pub struct Loaded {
     object: Object,
     btf: OwnedFd,
     programs: [OnceLock<OwnedFd>; PROGRAMS],
-    plans: Mutex<Array<MapData, Wire<Plan>>>,
+    plans: Mutex<Table<Plan>>,
     /// Programs are loaded by the maps' descriptors, so these stay open. The ring buffer's reader keeps that one.
+    _filters: Table<Filter>,
+    _texts: Table<Text>,
     _maps: Vec<MapData>,
 }
 
@@ -132,6 +134,8 @@ impl Loaded {
                 btf,
                 programs: Default::default(),
                 plans: Mutex::new(plans),
+                _filters: filters,
+                _texts: texts,
                 _maps,
             },
             records,

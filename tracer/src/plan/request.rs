@@ -189,8 +189,8 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                         found += 1;
                         shortfalls.extend(sites.moved(&probe.text, lines.first));
                         // Two probes may mean one line.
-                        if !chosen.lines.iter().any(|known| known.is_same(&sites)) {
-                            chosen.lines.push(sites);
+                        if !chosen.lines.iter().any(|(_, known)| known.is_same(&sites)) {
+                            chosen.lines.push((number, sites));
                         }
                     }
                 }
