@@ -35,6 +35,9 @@ pub const TEXT_BYTES_MAX: usize = 128;
 /// Bytes of the target's text that are searched.
 pub const SEARCHED_BYTES_MAX: usize = 1024;
 
+/// What the bench's hand-written condition compares with.
+pub const UNUSUAL_ARGUMENT: u32 = 0xdead_beef;
+
 /// One comparison: `((value >> shift) - low) & mask <= span`, where `value` is `values[value]`, or if `size_bytes` is
 /// not 0 the memory at `values[value] + displacement`. Ranges of numbers, signed or not, are all of this form.
 #[repr(C)]

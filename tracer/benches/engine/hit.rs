@@ -160,7 +160,7 @@ impl Bench {
         let request = LoadRequest {
             mode: AttachMode::Multi,
             plans: &plans(),
-            filters: &Filters::default(),
+            filters: &filters(),
             ring_bytes: RING_BYTES,
             record_bytes_max: RECORD_FULL_AT as u32,
             diagnostics: false,

@@ -49,7 +49,8 @@ Examples:
   tracer trace -p myapp 'libc.so.6!malloc' -n 3       a function of a library
   tracer trace -p myapp 'Store::save' --backtrace     who calls it, inlined callers included
   tracer trace -p myapp 'Store::save if tree.moisture > 80 && result is Err'
-  tracer trace -p myapp 'store::* if duration > 10ms' only slow calls, shown when they end
+  tracer trace -p myapp 'store::* if duration > 10ms'  only slow calls, shown when they end
+  tracer trace -p myapp 'Store::save -> tree.uuid, result'  copies and shows only these
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where

@@ -140,7 +140,7 @@ impl PlanBuilder {
             Ways::None => Some("the function is one instruction"),
             Ways::Exits | Ways::Trampoline(_) => None,
         };
-        let filtered = match self.filtered(&values.description, unseen) {
+        let filtered = match self.filtered(&mut values.description, unseen) {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some(shortfall),
         };

@@ -190,12 +190,12 @@ impl PlanBuilder {
         (address, site): (LinkAddress, Site),
         options: &FunctionOptions,
     ) -> Option<(String, Shortfall)> {
-        let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
-        let plan = compile(&self.types.types, &values, &options.limits).plan;
-        let filtered = match self.filtered(&description, Some("nothing returns amid a function")) {
+        let filtered = match self.filtered(&mut description, Some("nothing returns amid a function")) {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some((description.name, shortfall)),
         };
+        let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
+        let plan = compile(&self.types.types, &values, &options.limits).plan;
         self.describe(description);
         let object = self.object(image.object.attach_path());
         if let Some(offset) = image.object.file_offset(address) {

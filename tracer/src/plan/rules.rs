@@ -6,14 +6,18 @@ use tracer_ebpf::abi::plan::{Op, PLAN_TAIL_JUMP, Plan};
 
 use super::builder::PlanBuilder;
 use super::capture_plan::CapturePlan;
+use super::clause::Field;
 use super::condition::check::{Outcome, Scope};
-use super::condition::logic::Logic;
+use super::condition::logic::{Logic, Root};
 use super::condition::{self, Compiled, Decision, NEVER, Places, Unseen};
-use super::description::{Description, DescriptionKind, ResultDescription};
-use super::expression::ExpressionError;
+use super::description::{Description, DescriptionKind, Parameter, ResultDescription};
 use super::expression::error::Mistake;
+use super::expression::{Expression, ExpressionError};
 use super::function::Shortfall;
+use super::narrow::narrowed;
 use super::probe::{PatternError, Probe};
+use crate::value::layout::{Shape, Type, Types};
+use crate::value::walk::{Length, Part, Step};
 
 /// The probe whose sites are being planned, and what came of all of them.
 #[derive(Default)]
@@ -24,6 +28,23 @@ pub(super) struct Rules {
     /// Whether a function had all that the probe of that number asks for.
     is_met: Vec<bool>,
     mistakes: Vec<(usize, ExpressionError)>,
+}
+
+/// What names mean in a function.
+fn scope<'s>(types: &'s Types, description: &'s Description, unseen: Option<&'static str>) -> Scope<'s> {
+    Scope {
+        types,
+        arguments: &description.arguments,
+        is_poll: description.kind == DescriptionKind::Poll,
+        is_untyped: description.is_untyped(),
+        result: match (unseen, &description.result) {
+            (Some(why), _) => Outcome::Unseen(why),
+            (None, ResultDescription::Value(result)) => Outcome::Value(result),
+            (None, ResultDescription::Nothing) => Outcome::Nothing,
+            (None, ResultDescription::Untyped) => Outcome::Unknown("there is no debug information"),
+            (None, ResultDescription::NotAsked) => Outcome::Unknown("it was not asked for"),
+        },
+    }
 }
 
 /// The filters of one function's plans.
@@ -77,49 +98,39 @@ impl PlanBuilder {
         self.rules.current = probe;
     }
 
-    /// The filters that the current probe's condition asks of a function; `unseen` says why its returns are not seen.
+    /// The filters that the current probe's condition asks of a function, whose description is cut down to what the
+    /// probe's fields name; `unseen` says why its returns are not seen.
     ///
     /// # Errors
-    /// The function lacks what the condition names: it is left out.
+    /// The function lacks what the condition or a field names: it is left out.
     pub(super) fn filtered(
         &mut self,
-        description: &Description,
+        description: &mut Description,
         unseen: Option<&'static str>,
     ) -> Result<Filtered, Shortfall> {
         let number = self.rules.current;
-        let Some(expression) = self.rules.probes.get(number).and_then(|probe| probe.condition.clone()) else {
+        let Some((condition, fields)) = self.rules.probes.get(number).map(|probe| (&probe.condition, &probe.fields))
+        else {
             return Ok(Filtered::default());
         };
-        let result = match &description.result {
-            ResultDescription::Value(result) => Some(result),
-            ResultDescription::Nothing | ResultDescription::Untyped => None,
-        };
-        let scope = Scope {
-            types: &self.types.types,
-            arguments: &description.arguments,
-            is_poll: description.kind == DescriptionKind::Poll,
-            is_untyped: description.is_untyped(),
-            result: match (unseen, &description.result) {
-                (Some(why), _) => Outcome::Unseen(why),
-                (None, ResultDescription::Value(result)) => Outcome::Value(result),
-                (None, ResultDescription::Nothing) => Outcome::Nothing,
-                (None, ResultDescription::Untyped) => Outcome::Unknown("there is no debug information"),
-            },
-        };
-        let places = Places { types: &self.types.types, arguments: &description.arguments, result };
-        let mut texts = std::mem::take(&mut self.attach.filters.texts);
-        let compiled = scope.condition(&expression).and_then(|logic| {
-            let at = |mistake| ExpressionError { span: expression.span, mistake };
-            match logic {
-                Logic::Constant(false) => Err(at(Mistake::NeverTrue)),
-                logic => condition::compile(logic, &places, &mut texts).map_err(at),
-            }
+        let (condition, fields) = (condition.clone(), fields.clone());
+        if condition.is_none() && fields.is_none() {
+            return Ok(Filtered::default());
+        }
+        let ruled = self.compiled(description, unseen, condition.as_ref()).and_then(|compiled| {
+            let fields = fields.map(|fields| self.projected(description, unseen, &fields)).transpose()?;
+            Ok((compiled, fields))
         });
-        self.attach.filters.texts = texts;
-        match compiled {
-            Ok(compiled) => {
+        match ruled {
+            Ok((compiled, projected)) => {
                 if let Some(is_met) = self.rules.is_met.get_mut(number) {
                     *is_met = true;
+                }
+                if let Some((arguments, keeps_result)) = projected {
+                    description.arguments = arguments;
+                    if !keeps_result {
+                        description.result = ResultDescription::NotAsked;
+                    }
                 }
                 Ok(self.filters(compiled))
             }
@@ -129,6 +140,75 @@ impl PlanBuilder {
                 Err(Shortfall::NotProbed(reason))
             }
         }
+    }
+
+    /// What the condition comes to in this function.
+    fn compiled(
+        &mut self,
+        description: &Description,
+        unseen: Option<&'static str>,
+        condition: Option<&Expression>,
+    ) -> Result<Compiled, ExpressionError> {
+        let Some(expression) = condition else { return Ok(Compiled::default()) };
+        let result = match &description.result {
+            ResultDescription::Value(result) => Some(result),
+            _ => None,
+        };
+        let scope = scope(&self.types.types, description, unseen);
+        let places = Places { types: &self.types.types, arguments: &description.arguments, result };
+        let mut texts = std::mem::take(&mut self.attach.filters.texts);
+        let compiled = scope.condition(expression).and_then(|logic| {
+            let at = |mistake| ExpressionError { span: expression.span, mistake };
+            match logic {
+                Logic::Constant(false) => Err(at(Mistake::NeverTrue)),
+                logic => condition::compile(logic, &places, &mut texts).map_err(at),
+            }
+        });
+        self.attach.filters.texts = texts;
+        compiled
+    }
+
+    /// The values that the fields name, and whether the result is one of them.
+    fn projected(
+        &mut self,
+        description: &Description,
+        unseen: Option<&'static str>,
+        fields: &[Field],
+    ) -> Result<(Vec<Parameter>, bool), ExpressionError> {
+        let (mut chosen, mut keeps_result) = (Vec::new(), false);
+        for field in fields {
+            let at = |mistake| ExpressionError { span: field.span, mistake };
+            let Some(path) = &field.path else {
+                chosen.extend(description.arguments.iter().cloned());
+                keeps_result = true;
+                continue;
+            };
+            let subject = scope(&self.types.types, description, unseen).subject(path)?;
+            let argument = match subject.root {
+                Root::Argument(number) => description.arguments.get(number),
+                Root::Result if path.steps.is_empty() => {
+                    keeps_result = true;
+                    continue;
+                }
+                Root::Result => return Err(at(Mistake::WholeResult)),
+                _ => return Err(at(Mistake::AlwaysShown)),
+            };
+            let argument = argument.ok_or_else(|| at(Mistake::NoDebugInfo))?;
+            let mut steps = subject.way.steps;
+            let ty = match subject.way.part {
+                Part::Value { ty, bits: None } => ty,
+                Part::Length(Length::Word(stretch)) if stretch.terminator_bytes == 0 => {
+                    steps.push(Step::Offset(stretch.length_offset));
+                    let shape = Shape::Integer { signed: false };
+                    self.types.types.add(Type { name: "usize".into(), size_bytes: 8, shape })
+                }
+                Part::Value { .. } | Part::Length(_) => return Err(at(Mistake::NotAlone)),
+            };
+            let size_bytes = self.types.types.get(ty).size_bytes;
+            let location = narrowed(&argument.location, &steps, size_bytes).ok_or_else(|| at(Mistake::NotAlone))?;
+            chosen.push(Parameter { name: field.text.as_str().into(), ty, location });
+        }
+        Ok((chosen, keeps_result))
     }
 
     fn filters(&mut self, compiled: Compiled) -> Filtered {

@@ -47,11 +47,13 @@ impl PlanBuilder {
             .collect();
         let name = format!("{}:{}", probe.provider, probe.name);
         let result = ResultDescription::Nothing;
-        let description = Description { name, kind: DescriptionKind::Usdt, arguments, result };
-        let filtered = match self.filtered(&description, Some("a USDT probe has no end")) {
+        let mut description = Description { name, kind: DescriptionKind::Usdt, arguments, result };
+        let filtered = match self.filtered(&mut description, Some("a USDT probe has no end")) {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some(shortfall),
         };
+        let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
+        let plan = compile(&self.types.types, &values, limits).plan;
         self.describe(description);
         self.usdt_site(image, probe, Program::Entry, filtered.entry(plan))
     }

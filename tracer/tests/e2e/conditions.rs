@@ -179,6 +179,23 @@ fn hits_that_do_not_count_cost_and_end_the_session() {
 }
 
 #[test]
+fn fields_choose_what_is_captured() {
+    let _turn = turn();
+    let probe = "serve if number < 3 -> number, tree.name, tree.inner.depth, items.len()";
+    let outcome = traced(build::rust("conditions"), &[probe]);
+    let arguments: Vec<String> = outcome.calls("serve").iter().map(|call| call["args"].to_string()).collect();
+    let expected = |n: i32| {
+        let depth = n - 500;
+        format!(r#"{{"number":{n},"tree.name":"tree {n} of the wood","tree.inner.depth":{depth},"items.len()":{n}}}"#)
+    };
+    assert_eq!(arguments, [0, 1, 2].map(expected));
+    assert!(outcome.returns("serve").iter().all(|end| end["outcome"] == "returned" && end.get("value").is_none()));
+    let outcome = traced(build::c("conditions"), &["serve if number == 77 -> order.tag, order.inner.deep, result"]);
+    assert_eq!(outcome.calls("serve")[0]["args"].to_string(), r#"{"order.tag":"t77","order.inner.deep":-423}"#);
+    assert_eq!(outcome.returns("serve")[0]["value"], 154);
+}
+
+#[test]
 fn mistakes_point_at_the_word_before_anything_is_attached() {
     let target = Target::start(build::rust("conditions"));
     for (probe, mark, words) in [

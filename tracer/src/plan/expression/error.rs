@@ -94,6 +94,12 @@ pub enum Mistake {
     NoResult,
     #[error("what is returned is not known here: {0}")]
     ResultUnknown(&'static str),
+    #[error("the result is captured as a whole: write `result`")]
+    WholeResult,
+    #[error("it is shown with every call")]
+    AlwaysShown,
+    #[error("it has no place of its own (a variant's field, an element, a part of a byte): capture what it is in")]
+    NotAlone,
     #[error("it is never true")]
     NeverTrue,
     #[error("it cannot be evaluated in the kernel: {0}")]
