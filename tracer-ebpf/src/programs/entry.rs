@@ -31,6 +31,9 @@ fn enter(context: &ProbeContext, hit: &Hit) {
     let mut verdict = Verdict::Yes;
     // Before anything else is touched: a condition that is false must cost next to nothing.
     if let Some(filter) = filter {
+        if condition::fails_at_once(filter, hit.context) {
+            return;
+        }
         let moment = Moment { thread_id, duration_ns: 0, parts: 0, result_pointer: 0 };
         verdict = condition::terms(filter, &condition::values(hit.context, &moment));
         if verdict == Verdict::No {
