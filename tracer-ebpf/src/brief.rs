@@ -35,7 +35,6 @@ fn suffices(plan: &Plan) -> bool {
         && plan.register_count as usize <= REGISTERS_MAX
         && plan.kept_register == KEEP_NOTHING
         && plan.condition == ALWAYS
-        && plan.filter == 0
 }
 
 /// Whether no frame of the session is open, this thread's included.
