@@ -64,7 +64,7 @@ pub fn copies(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Selec
         FunctionKind::AsyncConstructor => false,
         FunctionKind::AsyncBlock | FunctionKind::Closure => closures,
     };
-    let found = debug_info.inlined(|name| pattern.matches(name, closures)).into_iter();
+    let found = debug_info.inlined(pattern.required_word(), |name| pattern.matches(name, closures)).into_iter();
     let found: Vec<(String, FunctionKind, InlinedCopy)> = found
         .filter(|(function, _)| is_wanted(function.kind))
         .flat_map(|(Function { name, kind, .. }, copies)| {

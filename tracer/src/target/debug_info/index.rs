@@ -43,30 +43,48 @@ impl DebugInfo<'_> {
     }
 
     /// The functions whose [`name`](Function::name) passes `filter`, each with its inlined copies all over the object;
-    /// a function that several units know comes once for each. Names only what was inlined.
-    pub fn inlined(&self, filter: impl Fn(&str) -> bool + Sync) -> Vec<(Function, Vec<InlinedCopy>)> {
+    /// a function that several units know comes once for each. `word` is in every name that passes, if it is known:
+    /// to build a name takes long.
+    pub fn inlined(
+        &self,
+        word: Option<&str>,
+        filter: impl Fn(&str) -> bool + Sync,
+    ) -> Vec<(Function, Vec<InlinedCopy>)> {
         let view = View::new(self);
         view.scan_all();
+        let word = word.map(memchr::memmem::Finder::new);
         let in_unit = |unit: usize| {
-            let origin = |entry: &InlinedEntry| {
-                let at = Position { unit, offset: entry.offset as usize };
-                Some((name::resolve(&view, unit, entry.origin)?, at))
+            let may_pass =
+                |entry: &FunctionEntry| word.as_ref().is_none_or(|word| name::may_contain(&view, unit, entry, word));
+            let named = |entry: FunctionEntry| {
+                let named = name::function(&view, unit, &entry).filter(|named| filter(&named.name))?;
+                Some((Position { unit, offset: entry.offset as usize }, (entry, named)))
             };
-            view.scan(unit).inlined.iter().filter_map(origin).collect::<Vec<_>>()
+            let wanted: Vec<FunctionEntry> =
+                view.scan(unit).functions.iter().filter(|entry| may_pass(entry)).copied().collect();
+            wanted.into_par_iter().with_min_len(256).filter_map(named).collect::<Vec<_>>()
         };
-        let entries: Vec<_> = (0..self.units.len()).into_par_iter().flat_map_iter(in_unit).collect();
-        let mut copies: HashMap<Position, Vec<Position>> = HashMap::new();
-        for (origin, at) in entries {
-            copies.entry(origin).or_default().push(at);
+        let wanted: HashMap<Position, _> = (0..self.units.len()).into_par_iter().flat_map(in_unit).collect();
+        if wanted.is_empty() {
+            return Vec::new();
         }
-        let described = |(origin, copies): (Position, Vec<Position>)| {
-            let entry = *view.scan(origin.unit).function(origin.offset)?;
-            let named = name::function(&view, origin.unit, &entry).filter(|named| filter(&named.name))?;
-            let function = candidate(&view, origin.unit, &entry, named)?.function;
-            let copies: Vec<_> = copies.into_iter().filter_map(|at| inlined_copy(&view, at)).collect();
-            (!copies.is_empty()).then_some((function, copies))
+        let copies_in = |unit: usize| {
+            let copy = |entry: &InlinedEntry| {
+                let origin = name::resolve(&view, unit, entry.origin).filter(|origin| wanted.contains_key(origin))?;
+                Some((origin, inlined_copy(&view, Position { unit, offset: entry.offset as usize })?))
+            };
+            view.scan(unit).inlined.iter().filter_map(copy).collect::<Vec<_>>()
         };
-        copies.into_par_iter().filter_map(described).collect()
+        let found: Vec<_> = (0..self.units.len()).into_par_iter().flat_map_iter(copies_in).collect();
+        let mut copies: HashMap<Position, Vec<InlinedCopy>> = HashMap::new();
+        for (origin, copy) in found {
+            copies.entry(origin).or_default().push(copy);
+        }
+        let described = |(origin, (entry, named)): (Position, (FunctionEntry, Named<'_>))| {
+            let copies = copies.get(&origin)?.clone();
+            Some((candidate(&view, origin.unit, &entry, named)?.function, copies))
+        };
+        wanted.into_iter().filter_map(described).collect()
     }
 
     /// The inlined copies of a function, all over the object.

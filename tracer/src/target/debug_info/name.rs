@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::Finder;
+
 use super::scan::{FunctionEntry, Reference, Text};
 use super::unit::{Position, View};
 use super::{FunctionKind, Language};
@@ -58,6 +60,24 @@ pub(super) fn function<'a>(view: &View<'a>, unit: usize, entry: &FunctionEntry) 
         _ => cpp(&name, scope_names(view, named_at)),
     };
     Some(Named { name: path, linkage_name, kind, origin })
+}
+
+/// Whether the name of a function can have a word in it, told without building the name: a symbol of Rust has each
+/// segment of the path as it is written. Of what has no such symbol nothing is known.
+pub(super) fn may_contain(view: &View<'_>, unit: usize, entry: &FunctionEntry, word: &Finder<'_>) -> bool {
+    if view.language(unit) != Language::Rust || !word.needle().is_ascii() {
+        return true;
+    }
+    let (mut at, mut entry) = (Position { unit, offset: entry.offset as usize }, *entry);
+    for _ in 0..REFERENCES_MAX {
+        if let Some(linkage_name) = text(view, at, entry.linkage_name, gimli::DW_AT_linkage_name) {
+            return word.find(linkage_name.as_bytes()).is_some();
+        }
+        let Some(next) = entry.origin.and_then(|reference| resolve(view, at.unit, reference)) else { break };
+        let Some(next_entry) = view.scan(next.unit).function(next.offset).copied() else { break };
+        (at, entry) = (next, next_entry);
+    }
+    true
 }
 
 pub(super) fn resolve(view: &View<'_>, unit: usize, reference: Reference) -> Option<Position> {
