@@ -205,7 +205,7 @@ pub fn counts(control: &Control, thread: *const Thread, filter: &Filter, verdict
 /// The filter with that index + 1.
 #[inline(always)]
 pub fn filter(number: u32) -> Option<&'static Filter> {
-    if number == 0 { None } else { maps::FILTERS.get(number.wrapping_sub(1)) }
+    if maps::HAS_FILTERS.load() == 0 || number == 0 { None } else { maps::FILTERS.get(number.wrapping_sub(1)) }
 }
 
 /// A bit for each part of the condition that is true.

@@ -22,6 +22,10 @@ const MMAPABLE: usize = 1 << 10;
 #[unsafe(no_mangle)]
 pub static HAS_FIND_VMA: Global<u8> = Global::new(1);
 
+/// Whether any plan has a filter: set at load, so that the verifier drops the code of a session without conditions.
+#[unsafe(no_mangle)]
+pub static HAS_FILTERS: Global<u8> = Global::new(1);
+
 /// Bytes of stack that a probe with [`PLAN_STACK`](tracer_ebpf::abi::plan::PLAN_STACK) sends: set at load, so that the
 /// verifier drops the code of a session that wants none.
 #[unsafe(no_mangle)]

@@ -95,12 +95,14 @@ impl Loaded {
         let mut object = Object::parse(OBJECT).map_err(KernelError::Object)?;
         let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
         let has_find_vma = [u8::from(request.find_vma)];
+        let has_filters = [u8::from(!request.filters.filters.is_empty())];
         let stack_bytes = request.stack_bytes.to_le_bytes();
         let record_bytes_max = request.record_bytes_max.to_le_bytes();
         let globals = [
             (LOG_LEVEL, (&level[..], true)),
             (HAS_FIND_VMA, (&has_find_vma[..], true)),
             (RECORD_LIMIT, (&record_bytes_max[..], true)),
+            (HAS_FILTERS, (&has_filters[..], true)),
             (STACK_BYTES, (&stack_bytes[..], true)),
         ];
         object.patch_map_data(HashMap::from(globals)).map_err(KernelError::Object)?;
@@ -200,6 +202,7 @@ const MAILBOXES: &str = "MAILBOXES";
 /// aya-log's: which of its messages are compiled in.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
+const HAS_FILTERS: &str = "HAS_FILTERS";
 const STACK_BYTES: &str = "STACK_BYTES";
 const RECORD_LIMIT: &str = "RECORD_LIMIT";
 
@@ -333,13 +336,13 @@ mod tests {
             Program::Handwritten,
             Program::HandwrittenCondition,
         ];
-        for (mode, find_vma, stack_bytes) in [
-            (AttachMode::Multi, true, 0),
-            (AttachMode::Multi, true, STACK_BYTES_MAX),
-            (AttachMode::PerfEvent, false, 1),
+        let conditions = Filters { filters: vec![Filter::default()], ..Filters::default() };
+        for (mode, find_vma, stack_bytes, filters) in [
+            (AttachMode::Multi, true, 0, &Filters::default()),
+            (AttachMode::Multi, true, STACK_BYTES_MAX, &conditions),
+            (AttachMode::PerfEvent, false, 1, &conditions),
         ] {
             let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
-            let filters = &Filters::default();
             let request = LoadRequest {
                 mode,
                 plans,
