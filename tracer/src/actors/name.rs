@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn libraries_are_told_by_their_place() {
-        assert!(is_library_file("/root/.cargo/registry/src/index-1/tokio-1.54.1/src/sync/mutex.rs"));
+        assert!(is_library_file("/builder/.cargo/registry/src/index-1/tokio-1.54.1/src/sync/mutex.rs"));
         assert!(is_library_file("/rustc/abc/library/core/src/future/poll_fn.rs"));
         assert!(!is_library_file("src/main.rs") && !is_library_file("/home/me/cargo/src/main.rs"));
         assert_eq!(file_name("src/a/b.rs"), "b.rs");
