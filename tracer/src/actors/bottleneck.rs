@@ -53,7 +53,16 @@ impl Judge<'_> {
         let place = |text: String| self.place(root).map_or(text.clone(), |place| format!("{text} ({place})"));
         let each = per_message.as_ref().map_or(String::new(), |each| format!(", about {each} per message"));
         parts.push(match busy {
-            busy if busy >= 0.5 => place(format!("{own} runs {:.0} % of the time{each}", busy * 100.0)),
+            busy if busy >= 0.5 => match self.watched.executing.get(&id) {
+                Some(executing) => {
+                    let function = self.executed(executing);
+                    let (busy, share) = (busy * 100.0, executing.share * 100.0);
+                    place(format!(
+                        "{own} runs {busy:.0} % of one worker's time, {share:.0} % of that in {function}{each}"
+                    ))
+                }
+                None => place(format!("{own} runs {:.0} % of one worker's time{each}", busy * 100.0)),
+            },
             _ => match actor.awaited.first().filter(|_| actor.state == State::Waiting) {
                 Some(awaited) => format!("{own} awaits {}{each}", self.wait(awaited)),
                 None => format!("{own} is {}{each}", actor.state.text()),
@@ -90,15 +99,23 @@ impl Judge<'_> {
         on_the_way.into_iter().filter(|(length, _)| *length > 0).take(3).map(|(_, text)| text).collect()
     }
 
-    /// `mailbox 11/64, a new message waits about 0.9 s`.
+    /// `mailbox 11/64, its oldest message waits 0.9 s, a new one about 1.1 s`.
     fn mailbox(&self, key: u64) -> Option<String> {
         let channel = self.last.channels.get(&key)?;
         let level = channel.level?;
         let capacity = level.capacity.map_or("∞".to_owned(), |capacity| capacity.to_string());
         let mut text = format!("mailbox {}/{capacity}", level.length);
+        let age = self.watched.ages.oldest(key, &level, self.watched.now_ns);
+        if let Some(age) = age {
+            let longer = if age.at_most_ns.is_some() { "" } else { "longer than " };
+            let waits = seconds(age.at_least_ns as f64 / 1e9);
+            text.push_str(&format!(", its oldest message waits {longer}{waits}"));
+        }
         let rate = self.received(key) / self.watched.window.as_secs_f64().max(1e-9);
         if level.length > 0 && rate > 0.0 {
-            text.push_str(&format!(", a new message waits about {}", seconds(level.length as f64 / rate)));
+            let wait = seconds(level.length as f64 / rate);
+            let subject = if age.is_some() { "a new one" } else { "a new message waits" };
+            text.push_str(&format!(", {subject} about {wait}"));
         }
         Some(text)
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::target::address::{LoadBias, RuntimeAddress};
+use crate::target::address::{LinkAddress, LoadBias, RuntimeAddress};
 use crate::target::debug_info::{DieId, LoadedTypes, TypeReader};
 use crate::value::layout::{PointerKind, Shape, Type, TypeId, Types};
 use crate::value::name;
@@ -51,6 +51,11 @@ impl<'i> Graph<'i> {
     /// Asks the debug information itself.
     pub fn with_reader<T>(&self, ask: impl FnOnce(&mut TypeReader<'i>) -> T) -> T {
         ask(&mut self.reader.borrow_mut())
+    }
+
+    /// Where the object's file has what the process has at that address.
+    pub fn link(&self, address: u64) -> LinkAddress {
+        self.bias.link(RuntimeAddress(address))
     }
 
     pub fn get(&self, id: TypeId) -> Rc<Type> {
@@ -206,7 +211,7 @@ impl<'i> Graph<'i> {
         if let Some(known) = self.dynamic.borrow().get(&vtable) {
             return *known;
         }
-        let link = self.bias.link(RuntimeAddress(vtable));
+        let link = self.link(vtable);
         let ty = self.reader.borrow_mut().type_of_vtable(link.0);
         self.dynamic.borrow_mut().insert(vtable, ty);
         ty

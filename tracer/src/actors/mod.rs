@@ -1,11 +1,13 @@
 //! The actor system from outside: tokio's tasks and channels found in the target's memory, what each task waits for,
 //! and who waits for whom. Reads through `value::image::Memory`; attaches nothing, stops nothing, prints nothing.
 
+pub mod age;
 pub mod awaiting;
 mod bottleneck;
 pub mod card;
 pub mod channel;
 pub mod error;
+pub mod execution;
 pub mod graph;
 pub mod holdings;
 pub mod look;

@@ -1,13 +1,14 @@
 //! What one program's symbols and debug information say of its tokio tasks: one kind of task per copy of
 //! `tokio::runtime::task::raw::poll`, with the layout of its memory, by field names. Reads no heap.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::error::ActorsError;
 use super::graph::{Graph, Part};
 use super::name;
 use crate::target::address::{LinkAddress, LinkRange};
-use crate::target::debug_info::TypeReader;
+use crate::target::debug_info::{DieId, TypeReader};
 use crate::target::image::Image;
 use crate::target::symbol::SymbolSource;
 use crate::value::image::Memory;
@@ -27,6 +28,7 @@ pub struct Program<'i> {
     /// Why kinds of tasks are missing, for the user.
     pub notes: Vec<String>,
     by_vtable: HashMap<u64, usize>,
+    polled_at: RefCell<HashMap<u64, Option<usize>>>,
 }
 
 /// All tasks of one future type and scheduler.
@@ -92,6 +94,7 @@ impl<'i> Program<'i> {
             context: None,
             notes: Vec::new(),
             by_vtable: HashMap::new(),
+            polled_at: RefCell::default(),
         };
         let mut layouts = HashMap::new();
         let mut unknown = 0_usize;
@@ -116,8 +119,31 @@ impl<'i> Program<'i> {
         self.by_vtable.get(&vtable).copied()
     }
 
+    /// The first kind of the task that is being polled by the function with code at that address, if that function is
+    /// a generic one of tokio's for tasks: its type argument is the task's future.
+    pub fn kind_polled_at(&self, address: u64) -> Option<usize> {
+        if let Some(known) = self.polled_at.borrow().get(&address) {
+            return *known;
+        }
+        let link = self.graph.link(address);
+        let future = self.graph.with_reader(|reader| {
+            let function = reader.function_at(link)?;
+            reader.template_argument(function, "T")
+        });
+        let kind = future.and_then(|future| self.first_of(future));
+        self.polled_at.borrow_mut().insert(address, kind);
+        kind
+    }
+
+    /// The first kind with that future: there is one for each kind of runtime that can run it.
+    pub fn first_of(&self, future: TypeId) -> Option<usize> {
+        // Each unit of the debug information has types of its own.
+        let name = &self.graph.get(future).name;
+        self.kinds.iter().position(|kind| self.graph.get(kind.future).name == *name)
+    }
+
     /// The kind that a copy of `poll` belongs to; its table is not known yet.
-    fn kind(&mut self, function: crate::target::debug_info::DieId) -> Option<(TaskKind, VtableLayout)> {
+    fn kind(&mut self, function: DieId) -> Option<(TaskKind, VtableLayout)> {
         let graph = &self.graph;
         let future = graph.with_reader(|reader| reader.template_argument(function, "T"))?;
         let harness = graph.with_reader(|reader| reader.variable_type(function, "harness"))?;

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use super::age::Ages;
 use super::awaiting::{Awaited, Wait};
+use super::execution::Executing;
 use super::look::{Actor, Look, State, label, location};
 use super::name::file_name;
 use super::row::{remaining, wait_row};
@@ -65,6 +67,10 @@ pub struct Watched<'l> {
     pub window: Duration,
     /// By task id: share of samples in which it ran.
     pub busy: &'l HashMap<u64, f64>,
+    /// By task id: what those that ran executed, where that was sampled.
+    pub executing: &'l HashMap<u64, Executing>,
+    /// Of the messages that wait.
+    pub ages: &'l Ages,
     pub now_ns: u64,
 }
 
@@ -207,6 +213,10 @@ impl Judge<'_> {
                 "{} blocks a worker: it is in one poll that has lasted longer than {seconds:.1} s",
                 label(actor, self.last)
             );
+            if let Some(executing) = self.watched.executing.get(&actor.task.id) {
+                let share = executing.share * 100.0;
+                text.push_str(&format!(", {share:.0} % of it in {}", self.executed(executing)));
+            }
             if let Some((file, line)) = actor.location() {
                 text.push_str(&format!(", since it was resumed at {}:{line}", file_name(file)));
             }
@@ -222,6 +232,15 @@ impl Judge<'_> {
             }
         };
         stuck.iter().map(finding).collect()
+    }
+
+    /// `waste_electricity_and_pollute (audit_log.rs:73)`.
+    pub(super) fn executed(&self, executing: &Executing) -> String {
+        let name = executing.function.rsplit("::").next().unwrap_or(&executing.function);
+        match &executing.source {
+            Some((file, line)) => format!("{name} ({}:{line})", file_name(file)),
+            None => name.to_owned(),
+        }
     }
 
     fn is_unchanged(&self, actor: &Actor) -> bool {

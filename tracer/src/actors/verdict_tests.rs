@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::super::age::Ages;
 use super::super::awaiting::{Awaited, Wait};
 use super::super::channel::{ChannelPlace, Flavor, Level};
 use super::super::holdings::Held;
@@ -55,7 +56,14 @@ fn look(actors: Vec<Actor>, channels: Vec<Channel>) -> Look {
 
 fn judged(looks: &[Look], busy: &[(u64, f64)]) -> Verdict {
     let busy: HashMap<u64, f64> = busy.iter().copied().collect();
-    verdict(&Watched { looks, window: Duration::from_secs(2), busy: &busy, now_ns: 0 })
+    verdict(&Watched {
+        looks,
+        window: Duration::from_secs(2),
+        busy: &busy,
+        executing: &HashMap::new(),
+        ages: &Ages::default(),
+        now_ns: 0,
+    })
 }
 
 fn lock(semaphore: u64) -> Option<Wait> {

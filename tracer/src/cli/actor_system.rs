@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::exit::Failure;
 use super::target::images;
 use crate::actors::channel::Level;
-use crate::actors::look::{Look, System};
+use crate::actors::look::{Channel, Look, System};
 use crate::actors::program::Program;
 use crate::actors::reader::Reader;
 use crate::actors::worker::{ThreadSight, sight};
@@ -49,8 +49,14 @@ pub struct Watch {
     pub length: Duration,
 }
 
-/// Looks `count` times, evenly within the window, and samples who runs between.
-pub fn watch(opened: &mut Opened<'_, '_>, length: Duration, count: u32) -> Result<Watch, Failure> {
+/// Looks `count` times, evenly within the window, and samples who runs between; `each` is called with every sample, and
+/// gets the last look.
+pub fn watch(
+    opened: &mut Opened<'_, '_>,
+    length: Duration,
+    count: u32,
+    mut each: impl FnMut(&Opened<'_, '_>, &Look),
+) -> Result<Watch, Failure> {
     let began = Instant::now();
     let mut watch = Watch { looks: vec![opened.look()], ..Watch::default() };
     let mut ran: HashMap<u64, u64> = HashMap::new();
@@ -60,6 +66,9 @@ pub fn watch(opened: &mut Opened<'_, '_>, length: Duration, count: u32) -> Resul
             std::thread::sleep(SAMPLE_EVERY.min(until.saturating_sub(began.elapsed())));
             opened.process.checked(())?;
             watch.samples += 1;
+            if let Some(look) = watch.looks.last() {
+                each(opened, look);
+            }
             for id in watch.looks.last().map(|look| opened.running(look)).unwrap_or_default() {
                 *ran.entry(id).or_default() += 1;
             }
@@ -140,6 +149,16 @@ impl Opened<'_, '_> {
     /// The levels now of the channels of an earlier look.
     pub fn levels(&self, look: &Look) -> Vec<(u64, Level)> {
         self.system.as_ref().map(|system| system.levels(look)).unwrap_or_default()
+    }
+
+    /// The levels now of the channels that had messages in them at an earlier look, the first few hundred.
+    pub fn waiting_levels(&self, look: &Look) -> Vec<(u64, Level)> {
+        const CHANNELS_MAX: usize = 200;
+        let Some(system) = &self.system else { return Vec::new() };
+        let reader = Reader::new(self.memory);
+        let has_messages = |channel: &&Channel| channel.level.is_some_and(|level| level.length > 0);
+        let level = |channel: &Channel| Some((channel.key, channel.place.level(&system.program.graph, &reader)?));
+        look.channels.values().filter(has_messages).take(CHANNELS_MAX).filter_map(level).collect()
     }
 
     /// All threads now.

@@ -112,7 +112,7 @@ fn show(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failur
     }
     let (look, window, length) = match arguments.window.0 {
         Some(length) => {
-            let mut watched = watch(opened, length, 2)?;
+            let mut watched = watch(opened, length, 2, |_, _| {})?;
             let look = watched.looks.pop().unwrap_or_default();
             let window = Window { start: watched.looks.pop(), busy: watched.busy };
             (look, window, Some(watched.length))

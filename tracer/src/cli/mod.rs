@@ -19,6 +19,7 @@ mod queues;
 mod queues_memory;
 mod say;
 mod session;
+mod stacks;
 mod target;
 mod trace;
 mod verbose;

@@ -1,5 +1,6 @@
 //! `tracer why`: who waits for whom, and what keeps the actor system from going on.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,10 +9,14 @@ use super::actor_system::{Opened, watch, with_system};
 use super::exit::{DONE, Failure};
 use super::options::{self, OutputOptions, TargetOptions};
 use super::say::say;
+use super::stacks::Stacks;
+use crate::actors::age::Ages;
+use crate::actors::execution::{Executing, Executions};
 use crate::actors::verdict::{Watched, verdict};
 use crate::kernel::session::monotonic_ns;
 use crate::report::output::Output;
 use crate::report::why::{self, WhySummary};
+use crate::target::files::Files;
 use crate::target::process::Process;
 
 /// Looks at one window: enough to tell what lasts from what passes.
@@ -25,7 +30,8 @@ Examples:
   tracer why -p myapp --json | jq -r 'select(.kind==\"finding\") | .text'
 
 Nothing is attached and nothing is stopped. The process's tasks are looked at six times within the window; what is \
-told held every time. A task that waits for a reply is led to whoever holds the request: in a mailbox, or in another \
+told held every time. The functions that busy tasks are in come from samples of their threads' stacks, 100 in a \
+second. A task that waits for a reply is led to whoever holds the request: in a mailbox, or in another \
 task. If that one has it in a register or on its stack, the mailbox that the caller sent to tells who it is, and the \
 text says so.";
 
@@ -62,20 +68,28 @@ fn judge(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failu
     for note in &system.program.notes {
         say(format_args!("{note}"));
     }
-    let watched = watch(opened, arguments.window, LOOKS)?;
+    let (files, process) = (Files::new(), opened.process);
+    let mut stacks = stacks(opened, &files, arguments.window)?;
+    let mut ages = Ages::default();
+    let watched = watch(opened, arguments.window, LOOKS, |opened, look| {
+        opened.waiting_levels(look).iter().for_each(|(key, level)| ages.observe(*key, level, monotonic_ns()));
+        if let Some(stacks) = &mut stacks {
+            stacks.collect();
+        }
+    })?;
+    let now_ns = monotonic_ns();
+    let executing = executing(opened, stacks, &watched);
     let verdict = verdict(&Watched {
         looks: &watched.looks,
         window: watched.length,
         busy: &watched.busy,
-        now_ns: monotonic_ns(),
+        executing: &executing,
+        ages: &ages,
+        now_ns,
     });
     let Some(last) = watched.looks.last() else { return Ok(DONE) };
-    let summary = WhySummary {
-        pid: opened.process.pid(),
-        window: watched.length,
-        looks: watched.looks.len(),
-        samples: watched.samples,
-    };
+    let summary =
+        WhySummary { pid: process.pid(), window: watched.length, looks: watched.looks.len(), samples: watched.samples };
     let mut output = Output::new(std::io::stdout());
     let mut line = |text: &str| output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()));
     if arguments.output.json {
@@ -89,4 +103,37 @@ fn judge(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failu
     }
     output.flush()?;
     Ok(DONE)
+}
+
+/// Begins to sample the stacks of the threads that run tasks. Where the user may not, the verdict does without.
+fn stacks<'data>(
+    opened: &Opened<'data, '_>,
+    files: &'data Files,
+    window: Duration,
+) -> Result<Option<Stacks<'data>>, Failure> {
+    let threads = opened.threads()?;
+    let workers: Vec<u32> =
+        threads.iter().filter(|thread| thread.is_worker()).map(|thread| thread.thread.tid).collect();
+    match Stacks::start(opened.process, files, &workers, window) {
+        Ok(stacks) => Ok(Some(stacks)),
+        Err(error) => {
+            say(format_args!("the functions that busy tasks are in are not told: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// What the tasks that ran executed, by task id.
+fn executing(
+    opened: &Opened<'_, '_>,
+    stacks: Option<Stacks<'_>>,
+    watched: &super::actor_system::Watch,
+) -> HashMap<u64, Executing> {
+    let (Some(system), Some(stacks), Some(last)) = (&opened.system, stacks, watched.looks.last()) else {
+        return HashMap::new();
+    };
+    let mut executions = Executions::default();
+    stacks.unwind(|_, _, stack| executions.add(system.program, &stack));
+    let ran = watched.busy.iter().filter(|(_, busy)| **busy > 0.0).map(|(id, _)| *id).collect();
+    executions.by_task(system.program, last, &ran)
 }

@@ -38,6 +38,8 @@ pub enum KernelError {
          lacks it"
     )]
     KernelTypes(#[source] io::Error),
+    #[error("cannot sample what threads execute: needs CAP_PERFMON, run as root or see `tracer doctor`")]
+    Sampling(#[source] io::Error),
     #[error("cannot wait for the ring buffer")]
     Wait(#[source] io::Error),
 }

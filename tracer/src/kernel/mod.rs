@@ -10,6 +10,7 @@ mod kernel_types;
 pub mod link;
 pub mod load;
 pub mod overhead;
+pub mod sampling;
 pub mod session;
 mod sys;
 pub mod thread_pointers;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// Registers in a picture: the 16 general ones and the instruction pointer, by DWARF number.
 pub const REGISTERS: usize = 17;
 
+/// The stack pointer's number among them.
+pub const STACK_POINTER: usize = 7;
+
 /// The registers at a hit, and the bytes from the stack pointer up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -14,7 +17,7 @@ pub struct Picture {
     /// Runtime address of the first byte: the stack pointer.
     pub start: u64,
     pub bytes: Vec<u8>,
-    /// Where the mapping ends that the stack lies in.
+    /// Where the mapping ends that the stack lies in, if that is known; else the highest address.
     pub stack_end: u64,
     /// Why `bytes` ends before `stack_end`.
     pub cut: Cut,

@@ -47,7 +47,7 @@ fn a_lock_held_across_an_await_is_told_with_those_who_want_it() {
 #[test]
 fn a_blocked_worker_and_a_growing_mailbox_are_told() {
     let _turn = turn();
-    only("blocked-worker", "blocked-worker", &["burns", "one poll"]);
+    only("blocked-worker", "blocked-worker", &["burns", "one poll", "100 % of it in burns (shapes.rs:"]);
     only("grows", "growing-mailbox", &["unbounded", "messages now"]);
 }
 
@@ -78,7 +78,14 @@ fn the_registry_apps_bottleneck_is_found_behind_its_full_mailbox() {
     let [finding] = findings.as_slice() else { panic!("{outcome:#?}") };
     assert_eq!(finding["finding"], "bottleneck");
     let text = finding["text"].as_str().unwrap();
-    for words in ["TreeRegistration: mailbox ", "/64", "for AuditLog's reply (registration.rs:", "AuditLog runs "] {
+    let told = [
+        "TreeRegistration: mailbox ",
+        "/64, its oldest message waits ",
+        "for AuditLog's reply (registration.rs:",
+        "AuditLog runs ",
+        "in waste_electricity_and_pollute (audit_log.rs:",
+    ];
+    for words in told {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(finding["advice"].as_str().unwrap().contains("Shorten AuditLog's time per message"), "{finding}");

@@ -6,10 +6,13 @@ use std::sync::OnceLock;
 use gimli::constants as dw;
 use rayon::prelude::*;
 
+use super::index::function_at;
+use super::signature::chain;
 use super::type_loader::TypeLoader;
 use super::type_name::target;
 use super::unit::{Attribute, Die, Position, View};
 use super::{DebugInfo, DieId, LoadedTypes};
+use crate::target::address::LinkAddress;
 use crate::value::layout::{Shape, TypeId, Types};
 
 /// Typedefs and qualifiers around one pointer.
@@ -86,16 +89,22 @@ impl<'a> TypeReader<'a> {
         Some(self.load_at(element))
     }
 
-    /// The type argument of that name of a generic function.
+    /// The function whose out-of-line code holds the address.
+    pub fn function_at(&self, address: LinkAddress) -> Option<DieId> {
+        function_at(&self.view, address).map(|function| function.id)
+    }
+
+    /// The type argument of that name of a generic function; of a method also one of its type.
     pub fn template_argument(&mut self, function: DieId, name: &str) -> Option<TypeId> {
         let at = self.view.position(function.offset)?;
-        let children = self.view.children(at);
-        let is_wanted = |die: &&Die<'a>| {
-            die.tag() == dw::DW_TAG_template_type_parameter
-                && self.view.name(at.unit, die).is_some_and(|found| found == name)
-        };
-        let die = children.iter().find(is_wanted)?;
-        let argument = target(&self.view, Position { unit: at.unit, offset: die.offset().0 }, die)?;
+        let (unit, die) = chain(&self.view, at, self.view.entry(at)?).iter().find_map(|(at, _)| {
+            let is_wanted = |die: &Die<'a>| {
+                die.tag() == dw::DW_TAG_template_type_parameter
+                    && self.view.name(at.unit, die).is_some_and(|found| found == name)
+            };
+            Some((at.unit, self.view.children(*at).into_iter().find(is_wanted)?))
+        })?;
+        let argument = target(&self.view, Position { unit, offset: die.offset().0 }, &die)?;
         Some(self.load_at(argument))
     }
 
