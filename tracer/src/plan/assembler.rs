@@ -111,11 +111,12 @@ impl Assembler {
         self.slots = mark.slots;
     }
 
+    /// An operation; if it fails, the next one follows all the same.
     pub(super) fn emit(&mut self, code: OpCode, fill: impl FnOnce(&mut Op)) -> Result<(), Stop> {
         if self.ops.len() >= self.ops_max.min(OPS_MAX) {
             return Err(Stop::Full);
         }
-        let mut op = Op { code: code as u8, ..Op::default() };
+        let mut op = Op { code: code as u8, target: self.here() + 1, ..Op::default() };
         fill(&mut op);
         self.ops.push(op);
         Ok(())

@@ -297,6 +297,21 @@ fn a_str_in_two_registers_takes_four_operations() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_leaves_the_next_one_alone() {
+    let mut builder = Builder::default();
+    let word = builder.unsigned(8);
+    let values = [Register::RDI, Register::RSI]
+        .map(|register| (word, Location::whole(8, Place::Memory(MemoryPlace::at(register, 0)))));
+    let plan = compile(&builder.types, &values, &Limits::default()).plan;
+    let mut target = Target::new(START, 7u64.to_le_bytes().into());
+    (target.registers[5], target.registers[4]) = (8, START);
+    let image = interpret(&plan, &target);
+    let shown = values.map(|(ty, location)| decode(&builder.types, ty, &location, &image, &Limits::default()));
+    assert_eq!(shown, [Value::Unreadable(Missing::NotResident), Value::Unsigned(7)]);
+    assert_eq!(image.chunks.len(), 2);
+}
+
+#[test]
 fn what_does_not_fit_is_left_out_and_said() {
     const STRINGS: u64 = 100;
     let mut builder = Builder::default();
