@@ -2,13 +2,14 @@
 
 use core::ptr;
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, FIND_BYTES, Op};
 use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, RECORD_FULL_AT};
 use tracer_ebpf::abi::thread::Scratch;
 
 use crate::interpret::{end, jump_if};
 use crate::maps::RECORD_LIMIT;
+use crate::memory::{self, WHOLE};
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -26,22 +27,22 @@ pub fn load_memory(scratch: *mut Scratch, op: &Op, acc: u64) {
         _ => 8,
     };
     // SAFETY: at most eight bytes into eight.
-    let failed = unsafe { bpf_probe_read_user((&raw mut value).cast(), size, address as *const _) };
-    if failed != 0 {
-        finish(scratch, address, u64::from(size), 0, ChunkStatus::Fault);
+    let why = unsafe { memory::read((&raw mut value).cast(), size, address) };
+    if why != WHOLE {
+        finish(scratch, address, u64::from(size), 0, why);
         return jump_if(scratch, op, true);
     }
     // SAFETY: checked for null above.
     unsafe { ptr::write_volatile(&mut (*scratch).accumulator, value) };
 }
 
-/// A chunk without bytes: that nothing could be read there.
+/// A chunk without bytes: that nothing could be read there, and why, a [`ChunkStatus`].
 #[inline(never)]
-pub fn fault(scratch: *mut Scratch, address: u64, asked: u64) {
+pub fn fault(scratch: *mut Scratch, address: u64, asked: u64, why: u32) {
     if scratch.is_null() {
         return;
     }
-    finish(scratch, address, asked, 0, ChunkStatus::Fault);
+    finish(scratch, address, asked, 0, why);
 }
 
 /// Where the next chunk's bytes go, or `None` if the record is full, which ends the plan.
@@ -75,13 +76,14 @@ fn full(scratch: *mut Scratch, address: u64) {
     if scratch.is_null() {
         return;
     }
-    finish(scratch, address, 0, 0, ChunkStatus::Full);
+    finish(scratch, address, 0, 0, ChunkStatus::Full as u32);
     end(scratch);
 }
 
 /// Writes the chunk's header and moves the cursor behind its `copied` bytes, which are in place already.
+/// `status` is a [`ChunkStatus`].
 #[inline(never)]
-fn finish(scratch: *mut Scratch, address: u64, asked: u64, copied: u64, status: ChunkStatus) {
+fn finish(scratch: *mut Scratch, address: u64, asked: u64, copied: u64, status: u32) {
     if scratch.is_null() {
         return;
     }
@@ -114,23 +116,32 @@ pub fn chunk(scratch: *mut Scratch, op: &Op, address: u64, asked: u64, limit: u6
         size = CHUNK_BYTES_MAX as u64;
     }
     let status = if size < asked { ChunkStatus::Cut } else { ChunkStatus::Whole };
-    if size == 0 || read(bytes, size, address) {
-        return finish(scratch, address, asked, size, status);
+    let why = if size == 0 { WHOLE } else { read(bytes, size, address) };
+    if why == WHOLE {
+        return finish(scratch, address, asked, size, status as u32);
     }
     // What lies on the first page may be there even if the next page is not.
     let on_page = PAGE_BYTES - (address & (PAGE_BYTES - 1));
-    let copied = if on_page < size && read(bytes, on_page, address) { on_page } else { 0 };
-    finish(scratch, address, asked, copied, ChunkStatus::Fault);
+    let copied = if on_page < size && is_resident(bytes, on_page, address) { on_page } else { 0 };
+    finish(scratch, address, asked, copied, why);
     jump_if(scratch, op, true);
 }
 
 #[inline(always)]
-fn read(bytes: *mut u8, size: u64, address: u64) -> bool {
+fn read(bytes: *mut u8, size: u64, address: u64) -> u32 {
     if size > CHUNK_BYTES_MAX as u64 {
-        return false;
+        return ChunkStatus::Fault as u32;
     }
     // SAFETY: `room` left space for the largest chunk.
-    unsafe { bpf_probe_read_user(bytes.cast(), size as u32, address as *const _) == 0 }
+    unsafe { memory::read(bytes.cast(), size as u32, address) }
+}
+
+/// Reads without faulting anything in.
+#[inline(always)]
+fn is_resident(bytes: *mut u8, size: u64, address: u64) -> bool {
+    // SAFETY: as in `read`.
+    size <= CHUNK_BYTES_MAX as u64
+        && unsafe { bpf_probe_read_user(bytes.cast(), size as u32, address as *const _) == 0 }
 }
 
 #[inline(never)]
@@ -144,15 +155,16 @@ pub fn string(scratch: *mut Scratch, op: &Op, address: u64) {
         size = CHUNK_BYTES_MAX as u64;
     }
     // SAFETY: as in `read`.
-    let copied = unsafe { bpf_probe_read_user_str(bytes.cast(), size as u32, address as *const _) };
+    let copied = unsafe { memory::read_text(bytes.cast(), size as u32, address) };
     if copied <= 0 || copied as u64 > size {
-        finish(scratch, address, 0, 0, ChunkStatus::Fault);
+        let why = if copied < 0 { copied.wrapping_neg() as u32 } else { ChunkStatus::Fault as u32 };
+        finish(scratch, address, 0, 0, why);
         return jump_if(scratch, op, true);
     }
     if copied as u64 == size && !ends_at(address.wrapping_add(size - 1)) {
-        return finish(scratch, address, u64::from(u32::MAX), size - 1, ChunkStatus::Cut);
+        return finish(scratch, address, u64::from(u32::MAX), size - 1, ChunkStatus::Cut as u32);
     }
-    finish(scratch, address, copied as u64, copied as u64, ChunkStatus::Whole);
+    finish(scratch, address, copied as u64, copied as u64, WHOLE);
 }
 
 /// Whether the string's NUL is at `address`: a cut string is terminated by the kernel and looks the same.
@@ -187,8 +199,9 @@ pub fn find_clear(scratch: *mut Scratch, op: &Op, from: u64, end_address: u64) {
         size = FIND_BYTES as u64;
     }
     let mut found = size;
-    if size != 0 && !read(bytes, size, from) {
-        finish(scratch, from, size, 0, ChunkStatus::Fault);
+    let why = if size == 0 { WHOLE } else { read(bytes, size, from) };
+    if why != WHOLE {
+        finish(scratch, from, size, 0, why);
         found = end_address.wrapping_sub(from);
         size = found;
     } else {

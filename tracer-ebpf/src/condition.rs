@@ -4,12 +4,11 @@ use core::arch::asm;
 use core::ptr;
 
 use aya_ebpf::bindings::pt_regs;
-use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::filter::{Filter, PARTS_MAX, TERM_OR, TERMS_MAX, Term, VALUES};
 use tracer_ebpf::abi::thread::Thread;
 
-use crate::{budget, interpret, maps};
+use crate::{budget, interpret, maps, memory};
 
 /// Whether a hit counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,7 +161,7 @@ fn look(term: &Term, values: *const Values, word: &mut u64) -> bool {
     let address = value.wrapping_add(i64::from(term.displacement) as u64);
     let size = if size > 8 { 8 } else { size };
     // SAFETY: at most eight bytes into eight.
-    unsafe { bpf_probe_read_user(ptr::from_mut(word).cast(), size, address as *const _) == 0 }
+    unsafe { memory::read(ptr::from_mut(word).cast(), size, address) == memory::WHOLE }
 }
 
 /// What the operations of the plan with that index + 1 say. The thread's registers must be those of the hit.

@@ -11,6 +11,7 @@ use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
+use tracer_ebpf::abi::mapping::MappingLayout;
 use tracer_ebpf::abi::plan::{Op, Plan};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
 use tracer_ebpf::abi::thread::{LastThread, Scratch, Thread};
@@ -34,6 +35,14 @@ pub static STACK_BYTES: Global<u32> = Global::new(0);
 /// Bytes of values in one record: the user's limit, set at load, at most [`RECORD_FULL_AT`].
 #[unsafe(no_mangle)]
 pub static RECORD_LIMIT: Global<u32> = Global::new(RECORD_FULL_AT as u32);
+
+/// Whether pages that are not resident are faulted in, which takes programs that may sleep: set at load.
+#[unsafe(no_mangle)]
+pub static FAULT_IN: Global<u8> = Global::new(0);
+
+/// Where the kernel's structures have what tells whether they may be: set at load.
+#[unsafe(no_mangle)]
+pub static MAPPING: Global<MappingLayout> = Global::new(MappingLayout::UNKNOWN);
 
 /// One control block per [`Scope`](tracer_ebpf::abi::cookie::Scope).
 #[btf_map]

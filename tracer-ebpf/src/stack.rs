@@ -1,16 +1,16 @@
 //! Sends a picture of the stack at a hit: all registers, and the bytes from the stack pointer to the end of the stack's
 //! mapping or of what was asked for, page by page. Follows no pointer and knows no frame: user space unwinds.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::plan::{PLAN_STACK, REGISTERS_MAX};
-use tracer_ebpf::abi::record::{ChunkHeader, ChunkStatus, Header, Kind};
+use tracer_ebpf::abi::record::{ChunkHeader, Header, Kind};
 use tracer_ebpf::abi::stack::{FIRST_PART_BYTES_MAX, PART_BYTES_MAX, PART_STEPS, PARTS_MAX};
 use tracer_ebpf::abi::thread::{Scratch, Stack, Thread};
 
 use crate::maps::STACK_BYTES;
+use crate::memory::WHOLE;
 use crate::programs::Hit;
-use crate::{budget, emit, maps, registers};
+use crate::{budget, emit, maps, memory, registers};
 
 /// DWARF number of rsp.
 const RSP: u8 = 7;
@@ -121,8 +121,9 @@ pub extern "C" fn stack_part(scratch: *mut Scratch, address: u64, size: u64) -> 
         }
         let header = (&raw mut (*scratch).record).cast::<u8>().add(start).cast::<ChunkHeader>();
         let bytes = header.add(1).cast();
-        let is_there = size == 0 || bpf_probe_read_user(bytes, size as u32, address as *const _) == 0;
-        let (copied, status) = if is_there { (size, ChunkStatus::Whole) } else { (0, ChunkStatus::Fault) };
+        let status = if size == 0 { WHOLE } else { memory::read(bytes, size as u32, address) };
+        let is_there = status == WHOLE;
+        let copied = if is_there { size } else { 0 };
         (*header).address = address;
         (*header).asked_bytes = size as u32;
         (*header).copied_bytes = copied as u16;

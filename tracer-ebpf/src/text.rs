@@ -2,15 +2,16 @@
 
 use core::ptr;
 
-use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_probe_read_user, bpf_probe_read_user_str};
+use aya_ebpf::helpers::generated::bpf_get_current_comm;
 use tracer_ebpf::abi::filter::{Match, SEARCHED_BYTES_MAX, TEXT_BYTES_MAX, Text};
 use tracer_ebpf::abi::plan::Op;
-use tracer_ebpf::abi::record::{RECORD_FULL_AT, THREAD_NAME_BYTES};
+use tracer_ebpf::abi::record::{ChunkStatus, RECORD_FULL_AT, THREAD_NAME_BYTES};
 use tracer_ebpf::abi::thread::Scratch;
 
 use crate::chunks;
 use crate::interpret::jump_if;
 use crate::maps::TEXTS;
+use crate::memory::{self, WHOLE};
 
 /// Positions that are verified as one.
 const STRETCH: u32 = 32;
@@ -40,8 +41,9 @@ pub fn match_text(scratch: *mut Scratch, op: &Op, address: u64, length: u64) {
         let from = if is(Match::EndsWith) { length - wanted } else { 0 };
         let size = if is(Match::Contains) { length } else { wanted };
         let size = if size > SEARCHED_BYTES_MAX as u64 { SEARCHED_BYTES_MAX as u64 } else { size };
-        if op.b == 0 && !read(scratch, address.wrapping_add(from), size) {
-            chunks::fault(scratch, address, length);
+        let why = if op.b == 0 { read(scratch, address.wrapping_add(from), size) } else { WHOLE };
+        if why != WHOLE {
+            chunks::fault(scratch, address, length, why);
             return jump_if(scratch, op, true);
         }
         found = if is(Match::Contains) {
@@ -51,7 +53,7 @@ pub fn match_text(scratch: *mut Scratch, op: &Op, address: u64, length: u64) {
             same(scratch, text, if op.b == 0 { 0 } else { from as u32 }) != 0
         };
         if !found && is(Match::Contains) && length > size {
-            chunks::fault(scratch, address.wrapping_add(size), length - size);
+            chunks::fault(scratch, address.wrapping_add(size), length - size, ChunkStatus::Fault as u32);
             return jump_if(scratch, op, true);
         }
     }
@@ -60,15 +62,15 @@ pub fn match_text(scratch: *mut Scratch, op: &Op, address: u64, length: u64) {
 }
 
 #[inline(always)]
-fn read(scratch: *mut Scratch, address: u64, size: u64) -> bool {
+fn read(scratch: *mut Scratch, address: u64, size: u64) -> u32 {
     if size == 0 {
-        return true;
+        return WHOLE;
     }
     if size > SEARCHED_BYTES_MAX as u64 {
-        return false;
+        return ChunkStatus::Fault as u32;
     }
     // SAFETY: the buffer has room for as much.
-    unsafe { bpf_probe_read_user(buffer(scratch).cast(), size as u32, address as *const _) == 0 }
+    unsafe { memory::read(buffer(scratch).cast(), size as u32, address) }
 }
 
 /// Copies the thread's name to the buffer; returns its length.
@@ -157,11 +159,11 @@ pub fn string_length(scratch: *mut Scratch, op: &Op, address: u64) {
         return;
     }
     // SAFETY: as in `read`.
-    let copied =
-        unsafe { bpf_probe_read_user_str(buffer(scratch).cast(), SEARCHED_BYTES_MAX as u32, address as *const _) };
+    let copied = unsafe { memory::read_text(buffer(scratch).cast(), SEARCHED_BYTES_MAX as u32, address) };
     // One that fills the buffer may go on.
     if copied <= 0 || copied >= SEARCHED_BYTES_MAX as i64 {
-        chunks::fault(scratch, address, 0);
+        let why = if copied < 0 { copied.wrapping_neg() as u32 } else { ChunkStatus::Fault as u32 };
+        chunks::fault(scratch, address, 0, why);
         return jump_if(scratch, op, true);
     }
     // SAFETY: as above.

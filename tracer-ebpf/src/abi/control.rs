@@ -50,6 +50,8 @@ pub struct Control {
     pub hits: [u64; SITE_COSTS],
     /// Operations of capture plans that those hits were charged for.
     pub steps: u64,
+    /// Time that threads waited for pages that were faulted in, nanoseconds.
+    pub waited_ns: u64,
 }
 
 /// Why no more calls are admitted.
@@ -79,4 +81,4 @@ impl Tripped {
     }
 }
 
-const _: () = assert!(size_of::<Control>() == 21 * 8 + SITE_COSTS * 8);
+const _: () = assert!(size_of::<Control>() == 22 * 8 + SITE_COSTS * 8);

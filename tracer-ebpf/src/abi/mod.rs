@@ -5,6 +5,7 @@ pub mod control;
 pub mod cookie;
 pub mod filter;
 pub mod mailbox;
+pub mod mapping;
 pub mod plan;
 pub mod record;
 pub mod stack;

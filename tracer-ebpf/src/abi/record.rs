@@ -108,6 +108,14 @@ pub enum ChunkStatus {
     Fault = 2,
     /// The record was full: the plan ended here.
     Full = 3,
+    /// No mapping has the address. This reason and those below are told where missing pages are faulted in.
+    Unmapped = 4,
+    /// The page is not resident, and userfaultfd serves its mapping.
+    Userfaultfd = 5,
+    /// The page is not resident, and its mapping is of a file in a FUSE file system.
+    Fuse = 6,
+    /// The page is not resident, and belongs to a device or a file that no local block device holds.
+    Foreign = 7,
 }
 
 /// Bytes of a thread's name in a [`Kind::Thread`] record (`TASK_COMM_LEN`).

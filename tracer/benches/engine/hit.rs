@@ -173,6 +173,7 @@ impl Bench {
             diagnostics: false,
             find_vma: true,
             stack_bytes: 0,
+            fault_in: None,
         };
         let (loaded, records) = Loaded::new(&request)?;
         let control =

@@ -74,6 +74,7 @@ fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
         diagnostics: false,
         find_vma: true,
         stack_bytes: 0,
+        fault_in: None,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     // Loads the programs.

@@ -131,6 +131,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         duration: None,
         ring_bytes: RING_BYTES,
         stack_bytes: 0,
+        fault_in: false,
         record_bytes_max: RECORD_FULL_AT as u32,
         diagnostics: arguments.output.verbose,
     };

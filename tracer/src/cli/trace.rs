@@ -17,6 +17,7 @@ use super::target::{attach_mode, images, link_filter, namespace, nothing_found};
 use crate::events::loss::Losses;
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
+use crate::kernel::load::AttachMode;
 use crate::kernel::session::{Session, SessionRequest, monotonic_ns};
 use crate::plan::description::DescriptionKind;
 use crate::plan::function::{FunctionOptions, Returns};
@@ -54,6 +55,7 @@ Examples:
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
+  tracer trace -p myapp 'Store::save' --fault-in      values on swapped or untouched pages too
   tracer trace -p myapp login --pretty --redact '*password*'
   tracer trace -p myapp 'Store::save' --json | jq -c .args
 
@@ -96,6 +98,10 @@ pub struct Arguments {
     inlined: InlinedOption,
     #[command(flatten)]
     backtrace: BacktraceOptions,
+    /// Read what is not resident too, by faulting its pages in: the call then waits for the disk or swap. Never where
+    /// userfaultfd, a FUSE file, a network file system or a device would have to answer. Needs Linux 6.6
+    #[arg(long)]
+    fault_in: bool,
     /// Trace closures too: without it only functions that have a name in the source
     #[arg(long)]
     closures: bool,
@@ -196,6 +202,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         say(note);
     }
     let mode = attach_mode(arguments.safety.attach, &features)?;
+    if arguments.fault_in {
+        check_fault_in(mode, &features)?;
+    }
     let stack_bytes = arguments.backtrace.plan(&mut planned.attach);
     let unwinder = arguments.backtrace.unwinder(&process, &files);
     let request = SessionRequest {
@@ -207,6 +216,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         duration: arguments.duration.0,
         ring_bytes: RING_BYTES,
         stack_bytes,
+        fault_in: arguments.fault_in,
         record_bytes_max: arguments.values.max_bytes,
         diagnostics: arguments.output.verbose,
     };
@@ -215,6 +225,17 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("cannot start the event loop: {error}")))?;
     runtime.block_on(trace_process(arguments, &process, &probes, planned, &request, limits, unwinder))
+}
+
+/// Pages are faulted in by programs that may sleep, which the kernel takes on multi links.
+fn check_fault_in(mode: AttachMode, features: &Features) -> Result<(), Failure> {
+    match (mode, features.fault_in) {
+        (AttachMode::Multi, true) => Ok(()),
+        (AttachMode::PerfEvent, true) => Err(Failure::usage("--fault-in needs uprobe_multi links: leave out --attach")),
+        (_, false) => Err(Failure::new(
+            "--fault-in needs Linux 6.6 or newer, built with CONFIG_DEBUG_INFO_BTF=y: leave it out, or see `tracer doctor`",
+        )),
+    }
 }
 
 /// A stretch of lines can be listed, but not traced.

@@ -216,6 +216,10 @@ impl<'a> Reader<'a> {
             status if status == ChunkStatus::Cut as u16 => Some(Missing::NotCaptured),
             status if status == ChunkStatus::Fault as u16 => Some(Missing::NotResident),
             status if status == ChunkStatus::Full as u16 => Some(Missing::RecordFull),
+            status if status == ChunkStatus::Unmapped as u16 => Some(Missing::NotMapped),
+            status if status == ChunkStatus::Userfaultfd as u16 => Some(Missing::Userfaultfd),
+            status if status == ChunkStatus::Fuse as u16 => Some(Missing::Fuse),
+            status if status == ChunkStatus::Foreign as u16 => Some(Missing::Foreign),
             status => return Err(Malformed::ChunkStatus(status)),
         };
         let (copied_bytes, asked_bytes) = (header.copied_bytes, header.asked_bytes);

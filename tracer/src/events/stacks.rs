@@ -44,7 +44,7 @@ impl Pictures {
             partial.next_part += 1;
             if is_last {
                 partial.is_whole = true;
-                picture.cut = if chunk.missing == Some(Missing::NotResident) { Cut::NotResident } else { Cut::Limit };
+                picture.cut = if chunk.missing.is_some_and(Missing::is_fault) { Cut::NotResident } else { Cut::Limit };
             }
         }
         Ok(())

@@ -84,6 +84,7 @@ pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelErro
         diagnostics: false,
         find_vma: feature::has_find_vma(),
         stack_bytes: 0,
+        fault_in: None,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)

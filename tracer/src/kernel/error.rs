@@ -40,6 +40,11 @@ pub enum KernelError {
     KernelTypes(#[source] io::Error),
     #[error("cannot sample what threads execute: needs CAP_PERFMON, run as root or see `tracer doctor`")]
     Sampling(#[source] io::Error),
+    #[error(
+        "cannot tell in which mappings pages may be faulted in: the kernel's type information in \
+         /sys/kernel/btf/vmlinux cannot be read or lacks it; leave out --fault-in"
+    )]
+    MappingLayout(#[source] io::Error),
     #[error("cannot wait for the ring buffer")]
     Wait(#[source] io::Error),
 }

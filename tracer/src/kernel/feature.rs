@@ -1,6 +1,6 @@
 //! What the running kernel can do for the tracer, found by trying rather than by its version.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::sys::{self, MultiSites, ProgramSource};
 
@@ -9,6 +9,8 @@ use super::sys::{self, MultiSites, ProgramSource};
 pub struct Features {
     /// One link for many sites, Linux 6.6.
     pub uprobe_multi: bool,
+    /// Programs on multi links that may sleep, and the type information that says when they should not.
+    pub fault_in: bool,
     /// Multi links see only one thread of a process, Linux 6.6 to 6.9: they must watch all processes, and the programs
     /// pick ours.
     pub filters_by_thread: bool,
@@ -19,8 +21,10 @@ pub struct Features {
 impl Features {
     /// Asks the kernel. Without the needed capabilities everything seems missing.
     pub fn probe() -> Self {
+        let uprobe_multi = has_uprobe_multi();
         Self {
-            uprobe_multi: has_uprobe_multi(),
+            uprobe_multi,
+            fault_in: uprobe_multi && return_0(true).is_some() && has_type_information(),
             filters_by_thread: version() < (6, 10),
             patches_nops: version() >= (6, 18),
         }
@@ -74,19 +78,25 @@ pub fn version() -> (u32, u32) {
 /// `r0 = 0; exit`.
 const RETURN_0: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-/// Loads `return 0` for a multi link and attaches it to a path that is no file: a kernel with multi links looks at
-/// the path and says so (ENOENT), one without refuses the attach type.
-fn has_uprobe_multi() -> bool {
-    let Ok(program) = aya_obj::copy_instructions(&RETURN_0) else { return false };
+/// `return 0`, loaded for a multi link.
+fn return_0(sleepable: bool) -> Option<OwnedFd> {
+    let instructions = aya_obj::copy_instructions(&RETURN_0).ok()?;
     let source = ProgramSource {
         name: "probe",
-        instructions: &program,
+        instructions: &instructions,
         license: c"Dual MIT/GPL",
         btf: None,
         functions: (&[], 0),
         multi: true,
+        sleepable,
     };
-    let Ok(program) = sys::program_load(&source, &mut []) else { return false };
+    sys::program_load(&source, &mut []).ok()
+}
+
+/// Attaches a program to a path that is no file: a kernel with multi links looks at the path and says so (ENOENT), one
+/// without refuses the attach type.
+fn has_uprobe_multi() -> bool {
+    let Some(program) = return_0(false) else { return false };
     let sites = MultiSites {
         path: c"/nonexistent",
         offsets: &[1],
@@ -109,5 +119,6 @@ mod tests {
     fn multi_links_are_found_where_the_version_promises_them() {
         let features = Features::probe();
         assert_eq!(features.uprobe_multi, version() >= (6, 6));
+        assert_eq!(features.fault_in, version() >= (6, 6) && has_type_information());
     }
 }

@@ -1,6 +1,9 @@
 //! The kernel's own type information (`/sys/kernel/btf/vmlinux`, Documentation/bpf/btf.rst): where a member of one of
 //! its structures is, and what number one of its functions has. Reads names and offsets, nothing else.
 
+/// Where the kernel shows it.
+pub(super) const FILE: &str = "/sys/kernel/btf/vmlinux";
+
 /// `BTF_KIND_STRUCT` and `BTF_KIND_FUNC`.
 const STRUCT: u32 = 4;
 const FUNC: u32 = 12;

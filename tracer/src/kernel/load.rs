@@ -9,9 +9,11 @@ use aya::Pod;
 use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
 use aya_log::Level;
 use aya_obj::btf::BtfFeatures;
+use aya_obj::generated::bpf_func_id;
 use aya_obj::{EbpfSectionKind, Object};
 use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::Mailbox;
+use tracer_ebpf::abi::mapping::MappingLayout;
 use tracer_ebpf::abi::plan::{Op, PLAN_EXITS_INCOMPLETE, Plan};
 
 use super::control::ControlBlocks;
@@ -58,6 +60,7 @@ pub type Mailboxes = BpfHashMap<MapData, u64, Wire<Mailbox>>;
 /// The maps, and the programs as they are needed.
 pub struct Loaded {
     pub mode: AttachMode,
+    sleepable: bool,
     pub control: ControlBlocks,
     pub mailboxes: Mutex<Mailboxes>,
     object: Object,
@@ -87,6 +90,9 @@ pub struct LoadRequest<'a> {
     pub find_vma: bool,
     /// Bytes of stack that a probe sends whose plan asks for it, 0 if none does.
     pub stack_bytes: u32,
+    /// Load programs that may sleep, and fault in what is not resident where this shows that the target's thread will
+    /// not wait for anybody.
+    pub fault_in: Option<MappingLayout>,
 }
 
 impl Loaded {
@@ -97,6 +103,8 @@ impl Loaded {
         let has_find_vma = [u8::from(request.find_vma)];
         let has_filters = [u8::from(!request.filters.filters.is_empty())];
         let stack_bytes = request.stack_bytes.to_le_bytes();
+        let fault_in = [u8::from(request.fault_in.is_some())];
+        let mapping = mapping_bytes(&request.fault_in.unwrap_or(MappingLayout::UNKNOWN));
         let record_bytes_max = request.record_bytes_max.to_le_bytes();
         let globals = [
             (LOG_LEVEL, (&level[..], true)),
@@ -104,11 +112,16 @@ impl Loaded {
             (RECORD_LIMIT, (&record_bytes_max[..], true)),
             (HAS_FILTERS, (&has_filters[..], true)),
             (STACK_BYTES, (&stack_bytes[..], true)),
+            (FAULT_IN, (&fault_in[..], true)),
+            (MAPPING, (&mapping[..], true)),
         ];
         object.patch_map_data(HashMap::from(globals)).map_err(KernelError::Object)?;
         let btf = load_btf(&mut object)?;
         let mut maps = create_maps(&object, btf.as_fd(), request)?;
         relocate(&mut object, &maps)?;
+        if request.fault_in.is_none() {
+            drop_sleeping_calls(&mut object);
+        }
         let ops = maps.get(OPS).ok_or(KernelError::MapMissing(OPS))?.fd().as_fd();
         let all_ops: Vec<Op> = request.plans.iter().flat_map(|plan| plan.ops.iter().copied()).collect();
         sys::fill_array(ops, &all_ops).map_err(KernelError::OpsMapping)?;
@@ -130,6 +143,7 @@ impl Loaded {
         Ok((
             Self {
                 mode,
+                sleepable: request.fault_in.is_some(),
                 control,
                 mailboxes,
                 object,
@@ -185,10 +199,36 @@ impl Loaded {
         match slot.get() {
             Some(loaded) => Ok(loaded),
             None => {
-                let loaded = load(&self.object, program, &self.btf, self.mode)?;
+                let loaded = self.verified(program)?;
                 Ok(slot.get_or_init(|| loaded))
             }
         }
+    }
+
+    /// Hands the program to the verifier.
+    fn verified(&self, program: Program) -> Result<OwnedFd, KernelError> {
+        let name = name(program);
+        let missing =
+            || KernelError::Program { program: name, source: std::io::ErrorKind::NotFound.into(), log: String::new() };
+        let definition = self.object.programs.get(name).ok_or_else(missing)?;
+        let function = self.object.functions.get(&definition.function_key()).ok_or_else(missing)?;
+        let records = function.func_info.func_info_bytes();
+        let source = ProgramSource {
+            name,
+            instructions: &function.instructions,
+            license: &definition.license,
+            btf: Some(self.btf.as_fd()),
+            functions: (&records, function.func_info_rec_size),
+            multi: self.mode == AttachMode::Multi,
+            sleepable: self.sleepable,
+        };
+        sys::program_load(&source, &mut []).map_err(|error| {
+            let mut log = vec![0; VERIFIER_LOG_BYTES];
+            // Again, for the words: the log is too large to ask for each time.
+            let _ = sys::program_load(&source, &mut log);
+            let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
+            KernelError::Program { program: name, source: error, log: String::from_utf8_lossy(text).into_owned() }
+        })
     }
 }
 
@@ -205,6 +245,8 @@ const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
 const HAS_FILTERS: &str = "HAS_FILTERS";
 const STACK_BYTES: &str = "STACK_BYTES";
 const RECORD_LIMIT: &str = "RECORD_LIMIT";
+const FAULT_IN: &str = "FAULT_IN";
+const MAPPING: &str = "MAPPING";
 
 fn load_btf(object: &mut Object) -> Result<OwnedFd, KernelError> {
     let unsupported = || KernelError::BtfLoad(std::io::ErrorKind::Unsupported.into());
@@ -296,33 +338,45 @@ fn name(program: Program) -> &'static str {
     }
 }
 
-fn load(object: &Object, program: Program, btf: &OwnedFd, mode: AttachMode) -> Result<OwnedFd, KernelError> {
-    let name = name(program);
-    let missing =
-        || KernelError::Program { program: name, source: std::io::ErrorKind::NotFound.into(), log: String::new() };
-    let definition = object.programs.get(name).ok_or_else(missing)?;
-    let function = object.functions.get(&definition.function_key()).ok_or_else(missing)?;
-    let records = function.func_info.func_info_bytes();
-    let source = ProgramSource {
-        name,
-        instructions: &function.instructions,
-        license: &definition.license,
-        btf: Some(btf.as_fd()),
-        functions: (&records, function.func_info_rec_size),
-        multi: mode == AttachMode::Multi,
-    };
-    sys::program_load(&source, &mut []).map_err(|error| {
-        let mut log = vec![0; VERIFIER_LOG_BYTES];
-        // Again, for the words: the log is too large to ask for each time.
-        let _ = sys::program_load(&source, &mut log);
-        let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
-        KernelError::Program { program: name, source: error, log: String::from_utf8_lossy(text).into_owned() }
-    })
+/// The layout as the programs have it in memory.
+fn mapping_bytes(layout: &MappingLayout) -> Vec<u8> {
+    let MappingLayout {
+        operations,
+        file,
+        userfaultfd,
+        inode,
+        mode,
+        super_block,
+        magic,
+        file_system,
+        file_system_flags,
+    } = *layout;
+    [operations, file, userfaultfd, inode, mode, super_block, magic, file_system, file_system_flags]
+        .iter()
+        .flat_map(|offset| offset.to_le_bytes())
+        .collect()
+}
+
+/// Puts `r0 = -1` in the place of calls that only programs that may sleep can make. No program reaches them without
+/// FAULT_IN; but the kernel refuses a function that has one, reached or not, in a program that may not sleep (Linux
+/// 6.15).
+fn drop_sleeping_calls(object: &mut Object) {
+    const CALL: u8 = 0x85;
+    const MOVE_IMMEDIATE: u8 = 0xb7;
+    for function in object.functions.values_mut() {
+        for instruction in &mut function.instructions {
+            let is_helper = instruction.code == CALL && instruction.src_reg() == 0;
+            if is_helper && instruction.imm == bpf_func_id::BPF_FUNC_copy_from_user_task as i32 {
+                (instruction.code, instruction.imm) = (MOVE_IMMEDIATE, -1);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::fault_in;
     use tracer_ebpf::abi::stack::STACK_BYTES_MAX;
 
     #[test]
@@ -337,10 +391,12 @@ mod tests {
             Program::HandwrittenCondition,
         ];
         let conditions = Filters { filters: vec![Filter::default()], ..Filters::default() };
-        for (mode, find_vma, stack_bytes, filters) in [
-            (AttachMode::Multi, true, 0, &Filters::default()),
-            (AttachMode::Multi, true, STACK_BYTES_MAX, &conditions),
-            (AttachMode::PerfEvent, false, 1, &conditions),
+        let mapping = fault_in::layout().unwrap();
+        for (mode, find_vma, stack_bytes, filters, fault_in) in [
+            (AttachMode::Multi, true, 0, &Filters::default(), None),
+            (AttachMode::Multi, true, STACK_BYTES_MAX, &conditions, None),
+            (AttachMode::Multi, true, STACK_BYTES_MAX, &conditions, Some(mapping)),
+            (AttachMode::PerfEvent, false, 1, &conditions, None),
         ] {
             let (plans, ring_bytes) = (&[CapturePlan::bare(Plan::EMPTY)][..], 1 << 20);
             let request = LoadRequest {
@@ -352,6 +408,7 @@ mod tests {
                 diagnostics: true,
                 find_vma,
                 stack_bytes,
+                fault_in,
             };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}

@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod control;
 pub mod diagnostics;
 pub mod error;
+mod fault_in;
 pub mod feature;
 mod kernel_types;
 pub mod link;

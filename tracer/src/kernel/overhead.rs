@@ -26,7 +26,7 @@ impl Cost {
     /// Time that these counters stand for, in nanoseconds.
     fn of(&self, counters: &Control) -> f64 {
         let hits: f64 = counters.hits.iter().zip(self.hit_ns).map(|(hits, ns)| *hits as f64 * ns).sum();
-        hits + counters.steps as f64 * self.step_ns
+        hits + counters.steps as f64 * self.step_ns + counters.waited_ns as f64
     }
 }
 

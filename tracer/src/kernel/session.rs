@@ -17,6 +17,7 @@ use tracer_ebpf::abi::record::Header;
 use super::calibrate::{self, Calibration};
 use super::diagnostics::Diagnostics;
 use super::error::KernelError;
+use super::fault_in;
 use super::feature;
 use super::link::{Links, Relief};
 use super::load::{AttachMode, LoadRequest, Loaded};
@@ -51,6 +52,9 @@ pub struct SessionRequest {
     pub stack_bytes: u32,
     /// Bytes of values in one record, at most [`RECORD_FULL_AT`](tracer_ebpf::abi::record::RECORD_FULL_AT).
     pub record_bytes_max: u32,
+    /// Fault in what is not resident, where nobody can keep the thread waiting for it: needs
+    /// [`Features::fault_in`](feature::Features::fault_in).
+    pub fault_in: bool,
     /// Let the BPF programs say what they do, see [`Diagnostics`].
     pub diagnostics: bool,
 }
@@ -94,6 +98,7 @@ impl Session {
             diagnostics: request.diagnostics,
             find_vma: feature::has_find_vma(),
             stack_bytes: request.stack_bytes,
+            fault_in: request.fault_in.then(fault_in::layout).transpose()?,
         };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;

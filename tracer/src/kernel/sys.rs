@@ -10,6 +10,8 @@ use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_
 
 /// `BPF_TRACE_UPROBE_MULTI`, Linux 6.6.
 const TRACE_UPROBE_MULTI: u32 = 48;
+/// `BPF_F_SLEEPABLE`.
+const SLEEPABLE: u32 = 1 << 4;
 /// `BPF_F_UPROBE_MULTI_RETURN`.
 const UPROBE_MULTI_RETURN: u32 = 1;
 
@@ -23,6 +25,8 @@ pub(super) struct ProgramSource<'a> {
     pub functions: (&'a [u8], usize),
     /// For `uprobe_multi` links; otherwise for perf events.
     pub multi: bool,
+    /// May fault pages in (`BPF_F_SLEEPABLE`).
+    pub sleepable: bool,
 }
 
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<RawFd> {
@@ -61,6 +65,7 @@ pub(super) fn program_load(source: &ProgramSource<'_>, log: &mut [u8]) -> io::Re
     }
     load.prog_type = bpf_prog_type::BPF_PROG_TYPE_KPROBE as u32;
     load.expected_attach_type = if source.multi { TRACE_UPROBE_MULTI } else { 0 };
+    load.prog_flags = if source.sleepable { SLEEPABLE } else { 0 };
     load.insns = source.instructions.as_ptr() as u64;
     load.insn_cnt = source.instructions.len() as u32;
     load.license = source.license.as_ptr() as u64;

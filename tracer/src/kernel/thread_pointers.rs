@@ -7,10 +7,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::KernelError;
-use super::kernel_types::KernelTypes;
+use super::kernel_types::{self, KernelTypes};
 use super::sys;
-
-const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
 
 /// Reads thread pointers; its program is in the kernel as long as it lives.
 pub struct ThreadPointers {
@@ -21,7 +19,7 @@ impl ThreadPointers {
     /// # Errors
     /// The kernel has no type information, no such iterators, or refuses them to this user.
     pub fn new() -> Result<Self, KernelError> {
-        let bytes = std::fs::read(KERNEL_TYPES).map_err(KernelError::KernelTypes)?;
+        let bytes = std::fs::read(kernel_types::FILE).map_err(KernelError::KernelTypes)?;
         let unknown = || KernelError::KernelTypes(std::io::ErrorKind::InvalidData.into());
         let types = KernelTypes::parse(&bytes).ok_or_else(unknown)?;
         let offset = types.offset("task_struct", &["thread", "fsbase"]).ok_or_else(unknown)?;

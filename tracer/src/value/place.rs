@@ -116,6 +116,14 @@ pub enum Missing {
     AmbiguousLocation,
     /// The page is not resident, or the address is not mapped.
     NotResident,
+    /// No mapping has the address. Told only where pages are faulted in, like the next three.
+    NotMapped,
+    /// Not resident, and a program would have to bring the page, through userfaultfd.
+    Userfaultfd,
+    /// Not resident, and a program would have to bring the page, as a FUSE file system.
+    Fuse,
+    /// Not resident, and a device or another machine would have to bring the page.
+    Foreign,
     /// Behind more pointers than the limit allows to follow.
     TooDeep,
     /// The plan did not copy it: too many, too large.
@@ -141,6 +149,11 @@ pub enum Missing {
 }
 
 impl Missing {
+    /// Whether the memory was asked for and could not be read.
+    pub fn is_fault(self) -> bool {
+        matches!(self, Self::NotResident | Self::NotMapped | Self::Userfaultfd | Self::Fuse | Self::Foreign)
+    }
+
     /// Why, in words.
     pub fn reason(self) -> &'static str {
         match self {
@@ -150,6 +163,10 @@ impl Missing {
             Self::UnsupportedLocation => "unsupported location",
             Self::AmbiguousLocation => "ambiguous location",
             Self::NotResident => "not resident",
+            Self::NotMapped => "not mapped",
+            Self::Userfaultfd => "not resident, served by userfaultfd",
+            Self::Fuse => "not resident, served by FUSE",
+            Self::Foreign => "not resident, not on a local disk",
             Self::TooDeep => "too deep",
             Self::NotCaptured => "not captured",
             Self::RecordFull => "record full",

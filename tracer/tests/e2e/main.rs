@@ -16,6 +16,7 @@ mod limit;
 mod lines;
 mod loss;
 mod overhead;
+mod pages;
 mod postgres;
 mod print;
 mod privilege;

@@ -28,6 +28,7 @@ pub fn checks() -> Vec<Check> {
     let mut checks = vec![release(feature::version())];
     checks.push(multi(&features, &user));
     checks.push(perf_event(feature::has_uprobe_events(), &features));
+    checks.push(sleepable(&features, &user));
     checks.push(ring_buffer(feature::has_ring_buffer(), &user));
     checks.push(type_information(feature::has_type_information()));
     checks.push(jit(feature::jit()));
@@ -93,6 +94,21 @@ fn perf_event(has_it: bool, features: &Features) -> Check {
         (false, false) => Check {
             remedy: Some("the kernel must be built with CONFIG_UPROBE_EVENTS, and /sys mounted".into()),
             ..check(State::Missing, "none")
+        },
+    }
+}
+
+fn sleepable(features: &Features, user: &User) -> Check {
+    let check = |state, found: &str| check(Subject::Kernel, "sleepable uprobes", state, found);
+    match (features.fault_in, user.may_load()) {
+        (true, _) => check(State::Good, "there, for trace --fault-in"),
+        (false, false) => {
+            Check { remedy: Some(AS_ROOT.into()), ..check(State::Unknown, "not tried: needs CAP_BPF and CAP_PERFMON") }
+        }
+        (false, true) => Check {
+            costs: Some("values on pages that are not resident cannot be read: no trace --fault-in".into()),
+            remedy: Some("Linux 6.6 or newer has them; built with CONFIG_DEBUG_INFO_BTF=y".into()),
+            ..check(State::Limited, "none")
         },
     }
 }
@@ -216,8 +232,10 @@ impl User {
 mod tests {
     use super::*;
 
-    const MODERN: Features = Features { uprobe_multi: true, filters_by_thread: false, patches_nops: false };
-    const OLD: Features = Features { uprobe_multi: false, filters_by_thread: true, patches_nops: false };
+    const MODERN: Features =
+        Features { uprobe_multi: true, fault_in: true, filters_by_thread: false, patches_nops: false };
+    const OLD: Features =
+        Features { uprobe_multi: false, fault_in: false, filters_by_thread: true, patches_nops: false };
 
     fn user(capabilities: &[u32]) -> User {
         User { capabilities: capabilities.iter().map(|capability| 1 << capability).sum() }
@@ -257,6 +275,8 @@ mod tests {
             multi(&OLD, &user(&[])),
             multi(&OLD, &user(&[CAP_SYS_ADMIN])),
             perf_event(false, &OLD),
+            sleepable(&OLD, &user(&[])),
+            sleepable(&OLD, &user(&[CAP_SYS_ADMIN])),
             ring_buffer(Some(false), &user(&[CAP_SYS_ADMIN])),
             type_information(false),
             jit(Some(false)),
