@@ -1,15 +1,16 @@
 //! The short way for a hit that needs little: some registers, on a thread without a call under way whose name was
 //! sent. The record is built on the program's stack, and the thread's state is not looked up.
 
-use core::ptr;
+use core::{array, ptr};
 
-use aya_ebpf::bindings::pt_regs;
 use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::cpu::LastThread;
 use tracer_ebpf::abi::plan::{ALWAYS, KEEP_NOTHING, Plan};
 use tracer_ebpf::abi::record::{Header, Kind};
-use tracer_ebpf::abi::thread::LastThread;
 
-use crate::{budget, emit, maps};
+use crate::programs::Hit;
+use crate::registers::zero;
+use crate::{budget, emit};
 
 /// Registers that a record of this kind can carry.
 const REGISTERS_MAX: usize = 6;
@@ -51,25 +52,15 @@ fn without_frames(control: &Control) -> bool {
 
 /// Sends the hit's record if the short way will do; whether it did.
 #[inline(always)]
-pub fn event(
-    context: *const pt_regs,
-    control: &Control,
-    plan: &Plan,
-    cookie: u64,
-    pid_tgid: u64,
-    time_ns: u64,
-) -> bool {
+pub fn event(hit: &Hit, time_ns: u64) -> bool {
+    let (plan, control, context) = (hit.plan, hit.control, hit.context);
     if !suffices(plan) || !without_frames(control) {
         return false;
     }
-    let Some(last) = maps::LAST_THREADS.get_ptr(0) else { return false };
     // SAFETY: the element of this CPU; another hit's program that comes between leaves another thread or time there.
-    unsafe {
-        if ptr::read_volatile(&(*last).pid_tgid) != pid_tgid
-            || time_ns.wrapping_sub(ptr::read_volatile(&(*last).time_ns)) > KNOWN_NS
-        {
-            return false;
-        }
+    let last = unsafe { (&raw const (*hit.cpu).last_thread).read_volatile() };
+    if last.pid_tgid != hit.pid_tgid || time_ns.wrapping_sub(last.time_ns) > KNOWN_NS {
+        return false;
     }
     let mut record = Record {
         header: Header {
@@ -78,13 +69,13 @@ pub fn event(
             register_count: plan.register_count,
             flags: 0,
             depth: 0,
-            cookie,
+            cookie: hit.cookie.0,
             time_ns,
-            pid_tgid,
-            call_id: 0,
-            context: 0,
+            pid_tgid: hit.pid_tgid,
+            call_id: zero(),
+            context: zero(),
         },
-        registers: [0; REGISTERS_MAX],
+        registers: array::from_fn(|_| zero()),
     };
     // SAFETY: the context is the program's own.
     let values = unsafe {
@@ -123,9 +114,7 @@ pub fn event(
 
 /// Notes that this thread's name was sent.
 #[inline(always)]
-pub fn remember(pid_tgid: u64, time_ns: u64) {
-    if let Some(last) = maps::LAST_THREADS.get_ptr_mut(0) {
-        // SAFETY: as in `event`.
-        unsafe { last.write_volatile(LastThread { pid_tgid, time_ns }) };
-    }
+pub fn remember(hit: &Hit, time_ns: u64) {
+    // SAFETY: as in `event`.
+    unsafe { (&raw mut (*hit.cpu).last_thread).write_volatile(LastThread { pid_tgid: hit.pid_tgid, time_ns }) };
 }

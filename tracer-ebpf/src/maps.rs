@@ -9,12 +9,13 @@ use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
 use tracer_ebpf::abi::control::Control;
+use tracer_ebpf::abi::cpu::Cpu;
 use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::{MAILBOXES_MAX, Mailbox};
 use tracer_ebpf::abi::mapping::MappingLayout;
 use tracer_ebpf::abi::plan::{Op, Plan};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
-use tracer_ebpf::abi::thread::{LastThread, Scratch, Thread};
+use tracer_ebpf::abi::thread::{Scratch, Thread};
 
 /// `BPF_F_MMAPABLE`: user space reads counters without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -22,6 +23,11 @@ const MMAPABLE: usize = 1 << 10;
 /// Whether the kernel has `bpf_find_vma` (Linux 5.17): set at load, so that the verifier drops the call where it has not.
 #[unsafe(no_mangle)]
 pub static HAS_FIND_VMA: Global<u8> = Global::new(1);
+
+/// Whether links watch all processes that run the probed file, where the kernel cannot pick one (Linux 6.6 to 6.9): set
+/// at load.
+#[unsafe(no_mangle)]
+pub static SEES_OTHERS: Global<u8> = Global::new(1);
 
 /// Whether any plan has a filter: set at load, so that the verifier drops the code of a session without conditions.
 #[unsafe(no_mangle)]
@@ -72,9 +78,9 @@ pub static RECORDS: RingBuf<u8, 8_388_608> = RingBuf::new();
 #[btf_map]
 pub static MAILBOXES: HashMap<u64, Mailbox, { MAILBOXES_MAX as usize }, 1> = HashMap::new();
 
-/// The thread that hit a probe last, by CPU.
+/// What is kept for each CPU, one element per [`Scope`](tracer_ebpf::abi::cookie::Scope).
 #[btf_map]
-pub static LAST_THREADS: PerCpuArray<LastThread, 1> = PerCpuArray::new();
+pub static CPUS: PerCpuArray<Cpu, 2> = PerCpuArray::new();
 
 /// Thread state, one per thread of the target that hits a probe.
 #[unsafe(link_section = ".maps")]

@@ -2,6 +2,8 @@
 //! Copied whole at each hit: the program's context cannot be indexed by a variable, and seventeen moves cost less
 //! than one search through a jump table.
 
+use core::arch::asm;
+
 use aya_ebpf::bindings::pt_regs;
 use tracer_ebpf::abi::plan::REGISTER_RESULT_POINTER;
 use tracer_ebpf::abi::thread::{REGISTERS, Thread};
@@ -30,6 +32,15 @@ pub fn save(context: *const pt_regs, thread: *mut Thread) {
         (*to)[15] = (*context).r15;
         (*to)[16] = (*context).rip;
     }
+}
+
+/// 0, of which LLVM does not know it: neighbouring zeroes would be written by a loop over bytes.
+#[inline(always)]
+pub fn zero() -> u64 {
+    let value: u64;
+    // SAFETY: sets one register.
+    unsafe { asm!("{value} = 0", value = out(reg) value, options(pure, nomem, nostack)) };
+    value
 }
 
 /// Sets the pseudo register that an exit's plan finds the result by.

@@ -1,8 +1,6 @@
 //! The control block of a session: what user space asks of the programs, and what they count.
 //! One array element for each [`Scope`](super::cookie::Scope); user space maps it and reads it at any time.
 
-use super::cookie::SITE_COSTS;
-
 /// Written by user space before attaching, except where said; the counters are written by the programs, atomically.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,8 +44,6 @@ pub struct Control {
     pub lost_mailboxes: u64,
     /// Hits that a condition left out because a part of it could not be read.
     pub undecided: u64,
-    /// Hits by what they cost, see [`SiteCost`](super::cookie::SiteCost), those included that no limit admitted.
-    pub hits: [u64; SITE_COSTS],
     /// Operations of capture plans that those hits were charged for.
     pub steps: u64,
     /// Time that threads waited for pages that were faulted in, nanoseconds.
@@ -81,4 +77,4 @@ impl Tripped {
     }
 }
 
-const _: () = assert!(size_of::<Control>() == 22 * 8 + SITE_COSTS * 8);
+const _: () = assert!(size_of::<Control>() == 22 * 8);

@@ -31,7 +31,7 @@ impl Cookie {
         (self.0 >> 28) as u32 & 1
     }
 
-    /// Index into [`Control::hits`](super::control::Control::hits), 0 to 3.
+    /// Index into [`Cpu::hits`](super::cpu::Cpu::hits), 0 to 3.
     pub const fn class(self) -> u32 {
         (self.0 >> PLAN_BITS) as u32 & 3
     }

@@ -3,6 +3,7 @@
 
 pub mod control;
 pub mod cookie;
+pub mod cpu;
 pub mod filter;
 pub mod mailbox;
 pub mod mapping;

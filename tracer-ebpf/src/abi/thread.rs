@@ -96,14 +96,5 @@ pub struct Frame {
     pub flags: u16,
 }
 
-/// The thread whose state was looked up last on a CPU, and when: its name was sent.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LastThread {
-    pub pid_tgid: u64,
-    pub time_ns: u64,
-}
-
-const _: () = assert!(size_of::<LastThread>() == 16);
 const _: () = assert!(size_of::<Frame>() == 48);
 const _: () = assert!(size_of::<Thread>() <= 7900 && size_of::<Scratch>() <= 7900);

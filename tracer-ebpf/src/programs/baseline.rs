@@ -12,6 +12,7 @@ use tracer_ebpf::abi::record::{Header, Kind};
 
 use super::now_ns;
 use crate::emit;
+use crate::registers::zero;
 
 /// The cost of the trap alone.
 #[uprobe]
@@ -59,8 +60,8 @@ fn handwritten_record(context: &ProbeContext) -> u32 {
                 cookie: bpf_get_attach_cookie(context.as_ptr()),
                 time_ns: now_ns(),
                 pid_tgid: bpf_get_current_pid_tgid(),
-                call_id: 0,
-                context: 0,
+                call_id: zero(),
+                context: zero(),
             },
             first: (*registers).rdi,
             second: (*registers).rsi,

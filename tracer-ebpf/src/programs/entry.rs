@@ -8,33 +8,35 @@ use tracer_ebpf::abi::plan::{KEEP_NOTHING, PLAN_FRAME, REGISTER_THREAD_ID};
 use tracer_ebpf::abi::record::{CALL_HELD, Kind, RECORD_HELD_SHIFT, RECORD_STACK};
 use tracer_ebpf::abi::thread::{FRAME_HELD, FRAME_PARTS_SHIFT, Frame, Stack, Thread};
 
-use super::{Hit, now_ns};
+use super::{Arrival, Hit, now_ns};
 use crate::condition::{self, Moment, Verdict};
+use crate::registers::zero;
 use crate::{brief, budget, emit, frames, interpret, maps, registers, stack};
 
 #[uprobe]
 pub fn entry(context: ProbeContext) -> u32 {
-    if let Some(hit) = Hit::of(&context) {
-        enter(&context, &hit);
+    if let Some(arrival) = Arrival::of(&context) {
+        enter(&context, arrival);
     }
     0
 }
 
 #[inline(always)]
-fn enter(context: &ProbeContext, hit: &Hit) {
-    let control = hit.control;
+fn enter(context: &ProbeContext, arrival: Arrival) {
+    let control = arrival.control;
     if budget::tripped(control) {
         return;
     }
-    let filter = condition::filter(hit.plan.filter);
+    let filter = condition::filter(arrival.plan.filter);
+    // Before anything else is touched: a condition that is false must cost next to nothing.
+    if filter.is_some_and(|filter| condition::fails_at_once(filter, arrival.context)) {
+        return;
+    }
+    let Some(hit) = &arrival.identify() else { return };
     let thread_id = hit.pid_tgid & 0xffff_ffff;
     let mut verdict = Verdict::Yes;
-    // Before anything else is touched: a condition that is false must cost next to nothing.
     if let Some(filter) = filter {
-        if condition::fails_at_once(filter, hit.context) {
-            return;
-        }
-        let moment = Moment { thread_id, duration_ns: 0, parts: 0, result_pointer: 0 };
+        let moment = Moment { thread_id, duration_ns: zero(), parts: zero(), result_pointer: zero() };
         verdict = condition::terms(filter, &condition::values(hit.context, &moment));
         if verdict == Verdict::No {
             return;
@@ -42,7 +44,7 @@ fn enter(context: &ProbeContext, hit: &Hit) {
     }
     let time_ns = now_ns();
     let is_decided = verdict == Verdict::Yes && filter.is_none_or(|filter| filter.plan == 0);
-    if is_decided && brief::event(hit.context, control, hit.plan, hit.cookie.0, hit.pid_tgid, time_ns) {
+    if is_decided && brief::event(hit, time_ns) {
         return;
     }
     let thread = maps::THREADS.current();
@@ -59,7 +61,7 @@ fn enter(context: &ProbeContext, hit: &Hit) {
         }
     }
     emit::introduce(control, thread, hit.cookie.0, hit.pid_tgid, time_ns);
-    brief::remember(hit.pid_tgid, time_ns);
+    brief::remember(hit, time_ns);
     // SAFETY: the context is the program's own.
     let stack_pointer = unsafe { (*hit.context).rsp };
     let stack = frames::current_stack(control, thread, stack_pointer);

@@ -1,6 +1,8 @@
 //! The mailbox probes (docs/mailbox-probes.md), aggregated here: a message costs the same however many mailboxes
 //! there are, and nothing is sent to user space.
 
+use core::array;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_user_str;
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
@@ -8,6 +10,7 @@ use tracer_ebpf::abi::mailbox::{Mailbox, MailboxEvent, NAME_BYTES_MAX, UNKNOWN_N
 use tracer_ebpf::abi::thread::Scratch;
 
 use super::{Hit, now_ns};
+use crate::registers::zero;
 use crate::{budget, interpret, maps, registers};
 
 /// `BPF_NOEXIST`: an element that another CPU inserted meanwhile stays.
@@ -29,7 +32,7 @@ fn aggregate(hit: &Hit) {
         return;
     }
     // SAFETY: `scratch` was checked for null.
-    unsafe { (&raw mut (*scratch).slots).cast::<[u64; slot::COUNT]>().write([0; slot::COUNT]) };
+    unsafe { (&raw mut (*scratch).slots).cast::<[u64; slot::COUNT]>().write(array::from_fn(|_| zero())) };
     registers::save(hit.context, thread);
     interpret::run(hit.control, thread, scratch, hit.plan);
     let Some(mailbox) = find(hit, scratch) else { return };

@@ -174,6 +174,7 @@ impl Bench {
             find_vma: true,
             stack_bytes: 0,
             fault_in: None,
+            sees_others: false,
         };
         let (loaded, records) = Loaded::new(&request)?;
         let control =

@@ -75,6 +75,7 @@ fn links(target: &Running, planned: &Planned) -> Outcome<(Duration, Duration)> {
         find_vma: true,
         stack_bytes: 0,
         fault_in: None,
+        sees_others: false,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     // Loads the programs.

@@ -13,6 +13,7 @@ use super::say::say;
 use super::target::own_namespace;
 use crate::events::clock::Clock;
 use crate::events::loss::Losses;
+use crate::kernel::error::KernelError;
 use crate::kernel::link::Relief;
 use crate::kernel::overhead::Cost;
 use crate::kernel::session::{DRAIN_MAX, Session, SessionRequest, monotonic_ns};
@@ -79,7 +80,7 @@ pub async fn run(
         };
         take(session, sink)?;
         calibration.collect(session);
-        observer.observe(session);
+        observer.observe(session)?;
         if let Some(diagnostics) = &mut diagnostics {
             diagnostics.flush();
         }
@@ -87,7 +88,7 @@ pub async fn run(
             break reason;
         }
     };
-    observer.observe_now(session);
+    observer.observe_now(session)?;
     session.stop_entries();
     if reason != StopReason::TargetExited {
         let until = Instant::now() + DRAIN_MAX;
@@ -161,19 +162,17 @@ impl<'p> Observer<'p> {
         Self { process, load, last: Instant::now() }
     }
 
-    fn observe(&mut self, session: &mut Session) {
-        if self.last.elapsed() >= Self::PERIOD {
-            self.observe_now(session);
-        }
+    fn observe(&mut self, session: &mut Session) -> Result<(), KernelError> {
+        if self.last.elapsed() >= Self::PERIOD { self.observe_now(session) } else { Ok(()) }
     }
 
-    fn observe_now(&mut self, session: &mut Session) {
+    fn observe_now(&mut self, session: &mut Session) -> Result<(), KernelError> {
         if self.load.has_new_children(self.process) {
             relieve(session.relief());
         }
         let time = self.load.sample(self.process);
-        session.observe(time.cpu_ns, time.waiting_ns);
         self.last = Instant::now();
+        session.observe(time.cpu_ns, time.waiting_ns)
     }
 }
 

@@ -85,6 +85,7 @@ pub fn calibrate(mode: AttachMode, own: PidNamespace) -> Result<Cost, KernelErro
         find_vma: feature::has_find_vma(),
         stack_bytes: 0,
         fault_in: None,
+        sees_others: false,
     };
     let (loaded, _records) = Loaded::new(&request)?;
     Calibration { loaded: Arc::new(loaded), first_plan: 0, with_trampoline: true }.measure(own)

@@ -6,11 +6,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aya::Pod;
-use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, RingBuf};
+use aya::maps::{Array, HashMap as BpfHashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya_log::Level;
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::bpf_func_id;
 use aya_obj::{EbpfSectionKind, Object};
+use tracer_ebpf::abi::cookie::{SITE_COSTS, Scope};
+use tracer_ebpf::abi::cpu::Cpu;
 use tracer_ebpf::abi::filter::{Filter, Text};
 use tracer_ebpf::abi::mailbox::Mailbox;
 use tracer_ebpf::abi::mapping::MappingLayout;
@@ -50,6 +52,8 @@ unsafe impl Pod for Wire<Mailbox> {}
 unsafe impl Pod for Wire<Filter> {}
 // SAFETY: as above.
 unsafe impl Pod for Wire<Text> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Cpu> {}
 
 /// Elements that programs find by their numbers.
 type Table<T> = Array<MapData, Wire<T>>;
@@ -67,6 +71,7 @@ pub struct Loaded {
     btf: OwnedFd,
     programs: [OnceLock<OwnedFd>; PROGRAMS],
     plans: Mutex<Table<Plan>>,
+    cpus: PerCpuArray<MapData, Wire<Cpu>>,
     /// Programs are loaded by the maps' descriptors, so these stay open. The ring buffer's reader keeps that one.
     _filters: Table<Filter>,
     _texts: Table<Text>,
@@ -93,6 +98,8 @@ pub struct LoadRequest<'a> {
     /// Load programs that may sleep, and fault in what is not resident where this shows that the target's thread will
     /// not wait for anybody.
     pub fault_in: Option<MappingLayout>,
+    /// Links watch all processes: the programs ask first whose hit it is.
+    pub sees_others: bool,
 }
 
 impl Loaded {
@@ -102,6 +109,7 @@ impl Loaded {
         let level = [if request.diagnostics { Level::Debug as u8 } else { 0 }];
         let has_find_vma = [u8::from(request.find_vma)];
         let has_filters = [u8::from(!request.filters.filters.is_empty())];
+        let sees_others = [u8::from(request.sees_others)];
         let stack_bytes = request.stack_bytes.to_le_bytes();
         let fault_in = [u8::from(request.fault_in.is_some())];
         let mapping = mapping_bytes(&request.fault_in.unwrap_or(MappingLayout::UNKNOWN));
@@ -111,6 +119,7 @@ impl Loaded {
             (HAS_FIND_VMA, (&has_find_vma[..], true)),
             (RECORD_LIMIT, (&record_bytes_max[..], true)),
             (HAS_FILTERS, (&has_filters[..], true)),
+            (SEES_OTHERS, (&sees_others[..], true)),
             (STACK_BYTES, (&stack_bytes[..], true)),
             (FAULT_IN, (&fault_in[..], true)),
             (MAPPING, (&mapping[..], true)),
@@ -137,6 +146,7 @@ impl Loaded {
         let control = maps.get(CONTROL).ok_or(KernelError::MapMissing(CONTROL))?.fd().as_fd();
         let control = ControlBlocks::map(control).map_err(KernelError::ControlMapping)?;
         let records = typed(&mut maps, RECORDS, Map::RingBuf)?;
+        let cpus = typed(&mut maps, CPUS, Map::PerCpuArray)?;
         let mailboxes = Mutex::new(typed(&mut maps, MAILBOXES, Map::HashMap)?);
         let mode = request.mode;
         let _maps = maps.into_values().collect();
@@ -150,6 +160,7 @@ impl Loaded {
                 btf,
                 programs: Default::default(),
                 plans: Mutex::new(plans),
+                cpus,
                 _filters: filters,
                 _texts: texts,
                 _maps,
@@ -166,6 +177,18 @@ impl Loaded {
         let Wire(mut head) = plans.get(&plan, 0).map_err(failed)?;
         head.flags |= PLAN_EXITS_INCOMPLETE;
         plans.set(plan, Wire(head), 0).map_err(failed)
+    }
+
+    /// Hits so far by what they cost, over all CPUs.
+    pub fn hits(&self, scope: Scope) -> Result<[u64; SITE_COSTS], KernelError> {
+        let cpus = self.cpus.get(&(scope as u32), 0).map_err(|source| KernelError::Map { map: CPUS, source })?;
+        let mut sums = [0; SITE_COSTS];
+        for Wire(cpu) in cpus.iter() {
+            for (sum, hits) in sums.iter_mut().zip(cpu.hits) {
+                *sum += hits;
+            }
+        }
+        Ok(sums)
     }
 
     /// Loads these programs at the same time: the verifier takes some milliseconds for each.
@@ -237,12 +260,14 @@ const OPS: &str = "OPS";
 const FILTERS: &str = "FILTERS";
 const TEXTS: &str = "TEXTS";
 const CONTROL: &str = "CONTROL";
+const CPUS: &str = "CPUS";
 const RECORDS: &str = "RECORDS";
 const MAILBOXES: &str = "MAILBOXES";
 /// aya-log's: which of its messages are compiled in.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 const HAS_FIND_VMA: &str = "HAS_FIND_VMA";
 const HAS_FILTERS: &str = "HAS_FILTERS";
+const SEES_OTHERS: &str = "SEES_OTHERS";
 const STACK_BYTES: &str = "STACK_BYTES";
 const RECORD_LIMIT: &str = "RECORD_LIMIT";
 const FAULT_IN: &str = "FAULT_IN";
@@ -409,6 +434,7 @@ mod tests {
                 find_vma,
                 stack_bytes,
                 fault_in,
+                sees_others: mode == AttachMode::PerfEvent,
             };
             match Loaded::new(&request).and_then(|(loaded, _records)| loaded.load(&programs)) {
                 Ok(()) => {}

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tracer_ebpf::abi::control::Control;
 use tracer_ebpf::abi::cookie::SITE_COSTS;
 
 /// Time over which the recent overhead is taken: short enough to end a session soon, long enough for a rate.
@@ -23,10 +22,10 @@ impl Cost {
     /// measured.
     const TYPICAL: Self = Self { hit_ns: [1_000.0, 13_000.0, 1_500.0, 1_000.0], step_ns: 50.0 };
 
-    /// Time that these counters stand for, in nanoseconds.
-    fn of(&self, counters: &Control) -> f64 {
-        let hits: f64 = counters.hits.iter().zip(self.hit_ns).map(|(hits, ns)| *hits as f64 * ns).sum();
-        hits + counters.steps as f64 * self.step_ns + counters.waited_ns as f64
+    /// Time that this work took, in nanoseconds.
+    fn of(&self, work: &Work) -> f64 {
+        let hits: f64 = work.hits.iter().zip(self.hit_ns).map(|(hits, ns)| *hits as f64 * ns).sum();
+        hits + work.steps as f64 * self.step_ns + work.waited_ns as f64
     }
 }
 
@@ -39,17 +38,26 @@ pub(super) struct TargetTime {
     pub waiting_ns: u64,
 }
 
-/// A moment: counters, wall-clock time, and the target's own time.
+/// What the programs did so far: hits by kind of site, operations of capture plans, and time that the target's threads
+/// waited for pages, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    pub hits: [u64; SITE_COSTS],
+    pub steps: u64,
+    pub waited_ns: u64,
+}
+
+/// A moment: the work done, wall-clock time, and the target's own time.
 #[derive(Clone, Copy)]
 struct Moment {
-    counters: Control,
+    work: Work,
     wall: Instant,
     target: TargetTime,
 }
 
 impl Moment {
-    fn now(counters: &Control, target: TargetTime) -> Self {
-        Self { counters: *counters, wall: Instant::now(), target }
+    fn now(work: Work, target: TargetTime) -> Self {
+        Self { work, wall: Instant::now(), target }
     }
 }
 
@@ -63,7 +71,7 @@ pub struct Meter {
 
 impl Meter {
     pub(super) fn new() -> Self {
-        let start = Moment::now(&Control::default(), TargetTime::default());
+        let start = Moment::now(Work::default(), TargetTime::default());
         Self { cost: Cost::TYPICAL, start, end: start, recent: VecDeque::from([start]) }
     }
 
@@ -72,8 +80,8 @@ impl Meter {
     }
 
     /// Notes how things stand.
-    pub(super) fn observe(&mut self, counters: &Control, target: TargetTime) {
-        self.end = Moment::now(counters, target);
+    pub(super) fn observe(&mut self, work: Work, target: TargetTime) {
+        self.end = Moment::now(work, target);
         self.recent.push_back(self.end);
         while self.recent.get(1).is_some_and(|moment| self.end.wall.duration_since(moment.wall) >= WINDOW) {
             self.recent.pop_front();
@@ -96,7 +104,7 @@ impl Meter {
 /// How much longer the target's work took: probe time over the time that was left for itself. A target that waits
 /// for work has its wall-clock time for itself, but for what it stood in line for a CPU; a parallel one its CPU time.
 fn overhead(cost: &Cost, since: &Moment, now: &Moment) -> f64 {
-    let probes_ns = cost.of(&now.counters) - cost.of(&since.counters);
+    let probes_ns = cost.of(&now.work) - cost.of(&since.work);
     let wall_ns = now.wall.duration_since(since.wall).as_nanos() as f64;
     let waiting_ns = now.target.waiting_ns.saturating_sub(since.target.waiting_ns) as f64;
     let cpu_ns = now.target.cpu_ns.saturating_sub(since.target.cpu_ns) as f64;
@@ -113,10 +121,10 @@ mod tests {
 
     /// 100 ms with so many hits of 1 µs, and the target's time in ms.
     fn overhead_of(hits: u64, cpu_ms: u64, waiting_ms: u64) -> f64 {
-        let since = Moment::now(&Control::default(), TargetTime::default());
-        let counters = Control { hits: [hits, 0, 0, 0], ..Control::default() };
+        let since = Moment::now(Work::default(), TargetTime::default());
+        let work = Work { hits: [hits, 0, 0, 0], ..Work::default() };
         let target = TargetTime { cpu_ns: cpu_ms * 1_000_000, waiting_ns: waiting_ms * 1_000_000 };
-        let now = Moment { counters, wall: since.wall + Duration::from_millis(100), target };
+        let now = Moment { work, wall: since.wall + Duration::from_millis(100), target };
         overhead(&COST, &since, &now)
     }
 

@@ -21,7 +21,7 @@ use super::fault_in;
 use super::feature;
 use super::link::{Links, Relief};
 use super::load::{AttachMode, LoadRequest, Loaded};
-use super::overhead::{Cost, Meter, TargetTime};
+use super::overhead::{Cost, Meter, TargetTime, Work};
 use crate::plan::probe_plan::{AttachPlan, AttachPoint, Program};
 
 /// How long the reader sleeps when nobody wakes it. Records wait in the buffer meanwhile.
@@ -99,6 +99,7 @@ impl Session {
             find_vma: feature::has_find_vma(),
             stack_bytes: request.stack_bytes,
             fault_in: request.fault_in.then(fault_in::layout).transpose()?,
+            sees_others: request.process_id == 0,
         };
         let (loaded, records) = Loaded::new(&load)?;
         loaded.load(&programs)?;
@@ -225,9 +226,11 @@ impl Session {
 
     /// Notes how much time the target had since the session began, nanoseconds: CPU time of all threads, and how
     /// long the busiest waited for a CPU. To be called every few milliseconds while attached, and not after.
-    pub fn observe(&mut self, cpu_ns: u64, waiting_ns: u64) {
-        let counters = self.counters();
-        self.meter.observe(&counters, TargetTime { cpu_ns, waiting_ns });
+    pub fn observe(&mut self, cpu_ns: u64, waiting_ns: u64) -> Result<(), KernelError> {
+        let Control { steps, waited_ns, .. } = self.counters();
+        let work = Work { hits: self.loaded.hits(Scope::Target)?, steps, waited_ns };
+        self.meter.observe(work, TargetTime { cpu_ns, waiting_ns });
+        Ok(())
     }
 
     /// What the probes cost the target over the last moments, as a share of its own time; `None` while unknown.
