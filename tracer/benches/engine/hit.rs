@@ -33,7 +33,7 @@ const RSI: u8 = 4;
 const RAX: u8 = 0;
 
 /// A line of the table.
-struct Measure {
+pub struct Measure {
     name: &'static str,
     at_entry: &'static [(Program, u32)],
     at_exit: &'static [(Program, u32)],
@@ -42,6 +42,7 @@ struct Measure {
     goal: Option<(&'static str, f64)>,
 }
 
+const TWO_REGISTERS: &str = "engine, two registers";
 const EMPTY: &str = "empty program";
 const HANDWRITTEN: &str = "hand-written, two registers";
 const HANDWRITTEN_CONDITION: &str = "hand-written, a false condition";
@@ -59,7 +60,7 @@ const MEASURES: &[Measure] = &[
     Measure { name: EMPTY, at_entry: &[(Program::Empty, EVENT)], at_exit: &[], records: 0, goal: None },
     Measure { name: HANDWRITTEN, at_entry: &[(Program::Handwritten, EVENT)], at_exit: &[], records: 1, goal: None },
     Measure {
-        name: "engine, two registers",
+        name: TWO_REGISTERS,
         at_entry: &[(Program::Entry, EVENT)],
         at_exit: &[],
         records: 1,
@@ -150,18 +151,33 @@ fn through_first(head: Plan, code: OpCode) -> CapturePlan {
     CapturePlan { head, ops: [load, copy].into() }
 }
 
+/// What others are held against.
+pub fn two_registers() -> &'static Measure {
+    MEASURES.iter().find(|measure| measure.name == TWO_REGISTERS).unwrap_or(&MEASURES[0])
+}
+
 impl Measure {
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn has_condition(&self) -> bool {
         self.at_entry.iter().any(|(_, plan)| *plan == CONDITION)
     }
 }
 
-struct Bench {
+/// A session of this process.
+pub struct Bench {
     loaded: Loaded,
     records: RingBuf<MapData>,
 }
 
 impl Bench {
+    /// A session without filters.
+    pub fn plain() -> Outcome<Self> {
+        Self::new(&Filters::default())
+    }
+
     /// A session with these filters, or without any.
     fn new(filters: &Filters) -> Outcome<Self> {
         let request = LoadRequest {
@@ -184,7 +200,7 @@ impl Bench {
     }
 
     /// Nanoseconds per call of the site.
-    fn cost_ns(&mut self, measure: &Measure) -> Outcome<f64> {
+    pub fn cost_ns(&mut self, measure: &Measure) -> Outcome<f64> {
         let (entry, exit) = site::offsets().ok_or("cannot find the bench's own code in its file")?;
         let point = |offset| {
             move |&(program, plan): &(Program, u32)| AttachPoint {
@@ -199,7 +215,7 @@ impl Bench {
         let attach = AttachPlan { objects: vec!["/proc/self/exe".into()], points, ..AttachPlan::default() };
         let links = Links::attach(&self.loaded, &attach, std::process::id())?;
         let calls = if measure.at_exit.is_empty() { BATCH_CALLS } else { BATCH_CALLS_WITH_EXIT };
-        let best = (0..BATCHES).map(|_| batch_ns(calls)).fold(f64::INFINITY, f64::min);
+        let best = best_ns(BATCHES, calls);
         drop(links);
         let received = std::iter::from_fn(|| self.records.next().map(drop)).count();
         let expected = calls as usize * BATCHES * measure.records as usize;
@@ -210,6 +226,16 @@ impl Bench {
     }
 }
 
+/// Nanoseconds per call of the site, as it is probed now.
+pub fn batches_ns() -> f64 {
+    best_ns(BATCHES, BATCH_CALLS)
+}
+
+/// Nanoseconds per call in the fastest of some batches.
+pub fn best_ns(batches: usize, calls: u32) -> f64 {
+    (0..batches).map(|_| batch_ns(calls)).fold(f64::INFINITY, f64::min)
+}
+
 fn batch_ns(calls: u32) -> f64 {
     let start = Instant::now();
     (0..calls).for_each(|_| site::call());
@@ -217,7 +243,7 @@ fn batch_ns(calls: u32) -> f64 {
 }
 
 pub fn run() -> Outcome<()> {
-    let (mut plain, mut conditional) = (Bench::new(&Filters::default())?, Bench::new(&filters())?);
+    let (mut plain, mut conditional) = (Bench::plain()?, Bench::new(&filters())?);
     let mut cost_ns = |measure: &Measure| match measure.has_condition() {
         true => conditional.cost_ns(measure),
         false => plain.cost_ns(measure),

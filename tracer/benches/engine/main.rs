@@ -2,6 +2,7 @@
 //! it by the project's targets; writes nothing but compiled fixtures, and fails only when it cannot measure.
 
 mod big;
+mod bpftrace;
 mod fixture;
 mod hit;
 mod many;
@@ -40,8 +41,13 @@ fn main() -> ExitCode {
 
 fn run(is_wanted: impl Fn(&str) -> bool) -> Outcome<()> {
     println!("{}\n", table::machine());
-    let topics: [(&str, Topic); 4] =
-        [("hits", hit::run), ("many", many::run), ("big", big::run), ("overload", overload::run)];
+    let topics: [(&str, Topic); 5] = [
+        ("hits", hit::run),
+        ("many", many::run),
+        ("big", big::run),
+        ("overload", overload::run),
+        ("bpftrace", bpftrace::run),
+    ];
     for (topic, measure) in topics {
         if is_wanted(topic) {
             measure().map_err(|error| format!("{topic}: {error}"))?;

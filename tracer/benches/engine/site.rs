@@ -7,11 +7,13 @@ use tracer::plan::probe_plan::FileOffset;
 std::arch::global_asm!(
     ".pushsection .text.tracer_bench,\"ax\",@progbits",
     ".balign 64",
+    ".type tracer_bench_site, @function",
     "tracer_bench_site:",
     "push rbp",
     "pop rbp",
     "tracer_bench_site_ret:",
     "ret",
+    ".size tracer_bench_site, . - tracer_bench_site",
     ".popsection",
 );
 
@@ -19,6 +21,9 @@ unsafe extern "C" {
     fn tracer_bench_site(first: *const u8, second: u64);
     fn tracer_bench_site_ret();
 }
+
+/// The function's symbol.
+pub const NAME: &str = "tracer_bench_site";
 
 /// What the site's first argument points to.
 static TEXT: [u8; 64] = *b"thirty-one characters in a text\0and thirty-one after its end...\0";

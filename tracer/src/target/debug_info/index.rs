@@ -1,7 +1,7 @@
 //! Finds functions: by name over the whole object, or by address in the few units that hold the address.
 //! Says nothing of their parameters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -53,9 +53,15 @@ impl DebugInfo<'_> {
         let view = View::new(self);
         view.scan_all();
         let word = word.map(memchr::memmem::Finder::new);
+        // Without a word it pays to look first which functions were inlined at all.
+        let copied = word.is_none().then(|| inlined_origins(&view));
         let in_unit = |unit: usize| {
-            let may_pass =
-                |entry: &FunctionEntry| word.as_ref().is_none_or(|word| name::may_contain(&view, unit, entry, word));
+            let is_copied = |entry: &FunctionEntry| {
+                copied.as_ref().is_none_or(|all| all.contains(&Position { unit, offset: entry.offset as usize }))
+            };
+            let may_pass = |entry: &FunctionEntry| {
+                is_copied(entry) && word.as_ref().is_none_or(|word| name::may_contain(&view, unit, entry, word))
+            };
             let named = |entry: FunctionEntry| {
                 let named = name::function(&view, unit, &entry).filter(|named| filter(&named.name))?;
                 Some((Position { unit, offset: entry.offset as usize }, (entry, named)))
@@ -109,6 +115,19 @@ impl DebugInfo<'_> {
         };
         (0..self.units.len()).into_par_iter().flat_map_iter(in_unit).collect()
     }
+}
+
+/// The entries that inlined copies name.
+fn inlined_origins(view: &View<'_>) -> HashSet<Position> {
+    let in_unit = |unit: usize| {
+        let scan = view.scan(unit);
+        let mut origins: Vec<Position> =
+            scan.inlined.iter().filter_map(|copy| name::resolve(view, unit, copy.origin)).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    };
+    (0..view.info.units.len()).into_par_iter().flat_map_iter(in_unit).collect()
 }
 
 fn candidates(view: &View<'_>, filter: &(impl Fn(&str) -> bool + Sync)) -> Vec<Candidate> {

@@ -28,7 +28,7 @@ pub(super) struct UnitEntry {
 }
 
 /// An entry: index of its unit and offset in that unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Position {
     pub(super) unit: usize,
     pub(super) offset: usize,
