@@ -34,14 +34,20 @@ pub struct Age {
 impl Ages {
     /// Notes a channel's level at a moment, later ones after earlier ones.
     pub fn observe(&mut self, key: u64, level: &Level, now_ns: u64) {
+        let (Some(sent), Some(received)) = (level.sent, level.received) else { return };
         let seen = self.seen.entry(key).or_default();
         match seen.last_mut() {
-            Some(last) if last.sent == level.sent => last.last_ns = now_ns,
-            _ => seen.push(Stretch { first_ns: now_ns, last_ns: now_ns, sent: level.sent }),
+            Some(last) if last.sent == sent => last.last_ns = now_ns,
+            _ => seen.push(Stretch { first_ns: now_ns, last_ns: now_ns, sent }),
         }
         // What was received already is asked for no more.
-        let waiting = seen.iter().position(|stretch| stretch.sent > level.received).unwrap_or(seen.len());
+        let waiting = seen.iter().position(|stretch| stretch.sent > received).unwrap_or(seen.len());
         seen.drain(..waiting.saturating_sub(1).max(seen.len().saturating_sub(MOMENTS_MAX)).min(seen.len() - 1));
+    }
+
+    /// Forgets the channels that are not there any more.
+    pub fn retain(&mut self, is_there: impl Fn(u64) -> bool) {
+        self.seen.retain(|key, _| is_there(*key));
     }
 
     /// The age of the oldest message that waits in a channel now.
@@ -50,7 +56,8 @@ impl Ages {
             return None;
         }
         let seen = self.seen.get(&key)?;
-        let there = seen.iter().position(|stretch| stretch.sent > level.received)?;
+        let received = level.received?;
+        let there = seen.iter().position(|stretch| stretch.sent > received)?;
         let since = |time_ns: u64| now_ns.saturating_sub(time_ns);
         let at_least_ns = since(seen.get(there)?.first_ns);
         let before = there.checked_sub(1).and_then(|before| seen.get(before));
@@ -63,7 +70,7 @@ mod tests {
     use super::*;
 
     fn level(received: u64, sent: u64) -> Level {
-        Level { length: sent - received, capacity: None, sent, received, senders: 1, is_closed: false, is_torn: false }
+        Level { length: sent - received, sent: Some(sent), received: Some(received), ..Level::default() }
     }
 
     #[test]

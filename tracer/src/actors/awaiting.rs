@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::channel::{self, ChannelPlace};
 use super::graph::{Graph, Part};
+use super::holdings::Held;
 use super::name;
 use super::reader::Reader;
 use crate::value::layout::{Enum, Field, Shape, TypeId, UNRESUMED, Variant};
@@ -57,7 +58,7 @@ pub enum Wait {
     Message {
         channel: u64,
     },
-    /// Room in a channel that is full, by the semaphore that counts it.
+    /// Room in a channel that is full, by what counts it: a semaphore, or the channel itself.
     Room {
         semaphore: u64,
     },
@@ -118,6 +119,8 @@ pub struct Futures<'a, 'i> {
     pub channels: RefCell<BTreeMap<u64, ChannelPlace>>,
     /// Names that stand beside an end of a channel.
     pub names: RefCell<BTreeMap<u64, String>>,
+    /// Locks and channels that are no queues, if they are wanted.
+    pub points: Option<RefCell<BTreeMap<u64, ChannelPlace>>>,
 }
 
 #[derive(Default)]
@@ -155,7 +158,7 @@ pub fn active<'t>(reader: &Reader<'_>, layout: &'t Enum, address: u64) -> Option
 
 impl<'a, 'i> Futures<'a, 'i> {
     pub fn new(graph: &'a Graph<'i>, reader: &'a Reader<'a>) -> Self {
-        Self { graph, reader, channels: RefCell::default(), names: RefCell::default() }
+        Self { graph, reader, channels: RefCell::default(), names: RefCell::default(), points: None }
     }
 
     /// What the future at `address` waits for. A future that was not polled yet, or whose end is not known, has one
@@ -306,6 +309,14 @@ impl<'a, 'i> Futures<'a, 'i> {
                 Some(Wait::Socket { descriptor: self.descriptor_of_frames(&search.frames) })
             }
             "core::future::pending::Pending" => Some(Wait::Never),
+            "async_channel::Send" | "flume::async::SendFut" => {
+                let held = self.holdings(ty, address).into_iter();
+                let mut rooms = held.filter_map(|held| match held {
+                    Held::Sender { channel } => Some(Wait::Room { semaphore: channel }),
+                    _ => None,
+                });
+                rooms.next()
+            }
             _ => {
                 let end = self.place(ty, path, address).filter(|(_, is_receiver)| *is_receiver);
                 end.map(|(channel, _)| Wait::Message { channel })
@@ -325,6 +336,19 @@ impl<'a, 'i> Futures<'a, 'i> {
         let channel::End { key, is_receiver, place } = channel::end(self.graph, self.reader, ty, path, address)?;
         self.channels.borrow_mut().entry(key).or_insert(place);
         Some((key, is_receiver))
+    }
+
+    /// Notes the lock or the channel that is no queue at `address`, if these are wanted; whether it is a channel.
+    pub fn note_point(&self, ty: TypeId, path: &str, address: u64) -> bool {
+        let Some(points) = &self.points else { return false };
+        let Some((key, place)) = channel::point(self.graph, self.reader, ty, path, address) else { return false };
+        let is_channel = place.flavor.holds_messages();
+        let mut points = points.borrow_mut();
+        let known = points.entry(key).or_insert(place);
+        if channel::is_reader(path) && !known.readers.contains(&(address, ty)) {
+            known.readers.push((address, ty));
+        }
+        is_channel
     }
 
     /// Whose semaphore that is, by the functions around.

@@ -122,7 +122,7 @@ impl Judge<'_> {
 
     /// Messages taken from a channel within the window.
     fn received(&self, key: u64) -> f64 {
-        let at = |look: Option<&Look>| look.and_then(|look| look.channels.get(&key)?.level).map(|level| level.received);
+        let at = |look: Option<&Look>| look.and_then(|look| look.channels.get(&key)?.level?.received);
         match (at(self.watched.looks.first()), at(self.watched.looks.last())) {
             (Some(before), Some(now)) => now.saturating_sub(before) as f64,
             _ => 0.0,
@@ -156,7 +156,8 @@ impl Judge<'_> {
             let waits = self.actor(owner).is_some_and(|actor| actor.state == State::Waiting);
             waits && !waits_for_another && !explained.contains(&self.id(owner))
         });
-        let is_unread = levels.iter().all(|level| level.length > 0) && first.received == last.received;
+        let is_unread =
+            levels.iter().all(|level| level.length > 0) && first.received.is_some() && first.received == last.received;
         let tasks: Vec<u64> = owner.map(|owner| self.id(owner)).into_iter().collect();
         if is_unread && is_stuck && self.watched.looks.len() > 1 {
             let reads = match owner.and_then(|owner| self.actor(owner)?.awaited.first().map(|awaited| (owner, awaited)))

@@ -147,8 +147,9 @@ fn mailbox(actor: &Actor, look: &Look) -> Vec<Line> {
             Some(capacity) => number("capacity", capacity),
             None => text("capacity", "unbounded"),
         });
-        lines.extend([number("sent", level.sent), number("received", level.received)]);
-        lines.extend([number("senders", level.senders), flag("closed", level.is_closed)]);
+        let counts = [("sent", level.sent), ("received", level.received), ("senders", level.senders)];
+        lines.extend(counts.into_iter().filter_map(|(name, count)| Some(number(name, count?))));
+        lines.push(flag("closed", level.is_closed));
     }
     lines
 }

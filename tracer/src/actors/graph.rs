@@ -18,6 +18,7 @@ pub struct Graph<'i> {
     reader: RefCell<TypeReader<'i>>,
     known: RefCell<HashMap<TypeId, Rc<Type>>>,
     targets: RefCell<HashMap<TypeId, Option<TypeId>>>,
+    parameters: RefCell<HashMap<(TypeId, &'static str), Option<TypeId>>>,
     dynamic: RefCell<HashMap<u64, Option<TypeId>>>,
     values: RefCell<(LoadedTypes, HashMap<DieId, TypeId>)>,
     bias: LoadBias,
@@ -42,6 +43,7 @@ impl<'i> Graph<'i> {
             reader: RefCell::new(reader),
             known: RefCell::default(),
             targets: RefCell::default(),
+            parameters: RefCell::default(),
             dynamic: RefCell::default(),
             values: RefCell::default(),
             bias,
@@ -102,6 +104,18 @@ impl<'i> Graph<'i> {
     /// A field of a field of a field.
     pub fn path(&self, id: TypeId, names: &[&str]) -> Option<Part> {
         names.iter().try_fold(Part { offset: 0, ty: id }, |part, name| self.field(part.ty, name)?.within(part.offset))
+    }
+
+    /// A generic argument, by its parameter's name.
+    pub fn parameter(&self, id: TypeId, name: &'static str) -> Option<TypeId> {
+        let key = (id, name);
+        if let Some(known) = self.parameters.borrow().get(&key) {
+            return *known;
+        }
+        let mut reader = self.reader.borrow_mut();
+        let argument = reader.entry(id).and_then(|entry| reader.template_argument(entry, name));
+        self.parameters.borrow_mut().insert(key, argument);
+        argument
     }
 
     /// The first part, depth first and in place, that `wanted` says yes to; its field's name is `""` for the whole.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::awaiting::{Frame, Futures, active, arguments, is_closed, is_wide};
+use super::channel;
 use super::graph::{Graph, Part};
 use crate::value::layout::{Field, Shape, TypeId};
 use crate::value::name::base;
@@ -108,6 +109,9 @@ impl Futures<'_, '_> {
         {
             return;
         }
+        if self.note_point(ty, base(&known.name), address) && !is_oneshot_sender(&known.name) {
+            return;
+        }
         if self.held_itself(ty, base(&known.name), address, search, depth, pointers) {
             return;
         }
@@ -130,7 +134,7 @@ impl Futures<'_, '_> {
             Shape::Struct { fields, .. } if fields.len() == 2 && is_wide(fields) => {
                 self.hold_trait_object(ty, address, search, depth, pointers);
             }
-            Shape::Struct { fields, .. } if !is_closed(&known.name) => {
+            Shape::Struct { fields, .. } if !is_sealed(&known.name) => {
                 self.note_name(fields, address);
                 self.hold_fields(fields, address, search, depth, pointers);
             }
@@ -244,8 +248,8 @@ impl Futures<'_, '_> {
     /// A field called `name`, beside an end of a channel or in what is shared beside it, is the channel's name.
     fn note_name(&self, fields: &[Field], address: u64) -> Option<()> {
         let end = |field: &&Field| {
-            let is_end = |path: &str| self.graph.typed(field.ty, path).map(|part| (path.to_owned(), part));
-            ["tokio::sync::mpsc::chan::Rx", "tokio::sync::mpsc::chan::Tx"].into_iter().find_map(is_end)
+            let is_end = |path: &&str| self.graph.typed(field.ty, path).map(|part| ((*path).to_owned(), part));
+            channel::ENDS.iter().find_map(is_end)
         };
         let (at, (path, part)) = fields.iter().find_map(|field| Some((field.offset, end(&field)?)))?;
         let (channel, _) = self.place(part.ty, &path, address + at + part.offset)?;
@@ -316,9 +320,29 @@ fn lock(graph: &Graph<'_>, guard: TypeId) -> Option<Lock> {
     })
 }
 
+/// The end of a oneshot channel that is held as such.
+fn is_oneshot_sender(name: &str) -> bool {
+    base(name) == "tokio::sync::oneshot::Sender"
+}
+
+/// Types whose inside is nobody's own: those that no chain of awaits goes through, but for what of the standard library
+/// holds values.
+fn is_sealed(name: &str) -> bool {
+    const OPEN: [&str; 7] = [
+        "std::sync::mpsc::",
+        "std::sync::mpmc::",
+        "std::sync::once_lock::",
+        "std::sync::lazy_lock::",
+        "std::sync::poison::",
+        "std::sync::mutex::",
+        "std::sync::rwlock::",
+    ];
+    is_closed(name) && !OPEN.iter().any(|open| name.starts_with(open))
+}
+
 /// What no future's own things are in.
 fn is_closed_inside(name: &str) -> bool {
-    is_closed(name)
+    is_sealed(name)
         || ["tokio::runtime::", "mio::", "hyper_util::client::", "rustls::"]
             .iter()
             .any(|closed| name.starts_with(closed))

@@ -1,12 +1,14 @@
 //! One look at the whole actor system: every task with its state, what it waits for and what it holds, every channel
 //! with its level. Two looks make a window. Reads memory; knows no kernel interface and prints nothing.
 
+use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 
 use super::awaiting::{Awaited, Frame, FrameState, Futures, Wait};
-use super::channel::{ChannelPlace, Flavor, Level};
+use super::channel::{self, ChannelPlace, Flavor, Level};
+use super::graph::Graph;
 use super::holdings::Held;
 use super::name::is_library_file;
 use super::program::Program;
@@ -108,6 +110,8 @@ pub struct Channel {
 pub struct Look {
     pub actors: Vec<Actor>,
     pub channels: BTreeMap<u64, Channel>,
+    /// Locks and channels that are no queues, if they are wanted.
+    pub points: BTreeMap<u64, Channel>,
     pub found: Found,
     pub bytes_read: u64,
 }
@@ -116,6 +120,8 @@ pub struct Look {
 pub struct System<'a, 'i> {
     pub program: &'a Program<'i>,
     pub memory: &'a dyn Memory,
+    /// Looks tell of locks too, and of channels that are no queues.
+    pub wants_points: bool,
     candidates: Vec<u64>,
     stacks: Vec<(u64, u64)>,
 }
@@ -125,33 +131,44 @@ impl<'a, 'i> System<'a, 'i> {
     /// mappings of threads' stacks.
     pub fn new(program: &'a Program<'i>, memory: &'a dyn Memory, hits: &[u64], stacks: Vec<(u64, u64)>) -> Self {
         let candidates = hits.iter().filter_map(|hit| hit.checked_sub(program.vtable_offset)).collect();
-        Self { program, memory, candidates, stacks }
+        Self { program, memory, wants_points: false, candidates, stacks }
     }
 
     pub fn look(&mut self) -> Look {
         let reader = Reader::new(self.memory);
         let found = task::find(self.program, &reader, &self.candidates, &self.stacks);
         self.candidates = found.tasks.iter().map(|task| task.address).collect();
-        let futures = Futures::new(&self.program.graph, &reader);
+        reader.prefetch(self.stretches(&found.tasks));
+        let mut futures = Futures::new(&self.program.graph, &reader);
+        futures.points = self.wants_points.then(RefCell::default);
         let mut actors: Vec<Actor> = found.tasks.iter().filter_map(|task| self.actor(&futures, task)).collect();
         self.mark_torn(&reader, &mut actors);
         let channels = self.channels(&futures);
+        let points = self.points(&futures);
         let bytes_read = reader.bytes();
-        Look { actors, channels, found, bytes_read }
+        Look { actors, channels, points, found, bytes_read }
     }
 
     /// The ids of the tasks of an earlier look that run now: reads only their state words.
     pub fn running(&self, look: &Look) -> Vec<u64> {
         let reader = Reader::new(self.memory);
+        reader.prefetch(look.actors.iter().map(|actor| (actor.task.address, task::HEADER_BYTES)));
         let is_running = |actor: &&Actor| task::is_running_now(self.program, &reader, &actor.task);
         look.actors.iter().filter(is_running).map(|actor| actor.task.id).collect()
     }
 
-    /// The levels now of the channels of an earlier look.
-    pub fn levels(&self, look: &Look) -> Vec<(u64, Level)> {
+    /// The levels now of channels of an earlier look.
+    pub fn levels<'c>(&self, channels: impl Iterator<Item = &'c Channel>) -> Vec<(u64, Level)> {
         let reader = Reader::new(self.memory);
-        let level = |channel: &Channel| Some((channel.key, channel.place.level(&self.program.graph, &reader)?));
-        look.channels.values().filter_map(level).collect()
+        let places: Vec<(u64, &ChannelPlace)> = channels.map(|channel| (channel.key, &channel.place)).collect();
+        let levels = channel::levels(&self.program.graph, &reader, &places);
+        levels.into_iter().filter_map(|(key, level)| Some((key, level?))).collect()
+    }
+
+    /// The memory of tasks.
+    fn stretches<'t>(&'t self, tasks: &'t [Task]) -> impl Iterator<Item = (u64, u64)> + 't {
+        let size_bytes = |task: &Task| self.program.kinds.get(task.kind).map_or(0, |kind| kind.size_bytes);
+        tasks.iter().map(move |task| (task.address, size_bytes(task)))
     }
 
     fn actor(&self, futures: &Futures<'_, 'i>, task: &Task) -> Option<Actor> {
@@ -215,6 +232,7 @@ impl<'a, 'i> System<'a, 'i> {
     /// Reads every task's memory once more: what changed meanwhile was looked at in two states.
     fn mark_torn(&self, reader: &Reader<'_>, actors: &mut [Actor]) {
         let again = reader.again();
+        again.prefetch(actors.iter().map(|actor| (actor.task.address, actor.size_bytes)));
         for actor in actors {
             let (at, size_bytes) = (actor.task.address, actor.size_bytes);
             let bytes = again.read(at, size_bytes);
@@ -240,27 +258,25 @@ impl<'a, 'i> System<'a, 'i> {
             for (key, place) in next {
                 // Messages can hold ends of further channels, which then are known too.
                 let replies = self.replies(futures, &place);
-                channels.insert(
-                    key,
-                    Channel {
-                        key,
-                        flavor: place.flavor,
-                        place: place.clone(),
-                        message_type: place.message.map(|message| graph.get(message).name.clone()),
-                        name: None,
-                        level: place.level(graph, futures.reader),
-                        room: place.room(graph),
-                        replies,
-                    },
-                );
+                channels.insert(key, Channel { replies, ..Channel::of(graph, key, place) });
             }
         }
+        fill_levels(graph, futures.reader, &mut channels);
         for (key, name) in futures.names.borrow().iter() {
             if let Some(channel) = channels.get_mut(key) {
                 channel.name = Some(name.clone());
             }
         }
         channels
+    }
+
+    fn points(&self, futures: &Futures<'_, 'i>) -> BTreeMap<u64, Channel> {
+        let graph = &self.program.graph;
+        let Some(points) = &futures.points else { return BTreeMap::new() };
+        let of = |(key, place): (&u64, &ChannelPlace)| (*key, Channel::of(graph, *key, place.clone()));
+        let mut found: BTreeMap<u64, Channel> = points.borrow().iter().map(of).collect();
+        fill_levels(graph, futures.reader, &mut found);
+        found
     }
 
     fn replies(&self, futures: &Futures<'_, 'i>, place: &ChannelPlace) -> Vec<u64> {
@@ -273,6 +289,31 @@ impl<'a, 'i> System<'a, 'i> {
             _ => None,
         });
         replies.collect()
+    }
+}
+
+impl Channel {
+    /// Without its level.
+    fn of(graph: &Graph<'_>, key: u64, place: ChannelPlace) -> Self {
+        Self {
+            key,
+            flavor: place.flavor,
+            message_type: place.message.map(|message| graph.get(message).name.clone()),
+            name: None,
+            level: None,
+            room: place.room(graph, key),
+            replies: Vec::new(),
+            place,
+        }
+    }
+}
+
+fn fill_levels(graph: &Graph<'_>, reader: &Reader<'_>, channels: &mut BTreeMap<u64, Channel>) {
+    let places: Vec<(u64, &ChannelPlace)> = channels.iter().map(|(key, channel)| (*key, &channel.place)).collect();
+    for (key, level) in channel::levels(graph, reader, &places) {
+        if let Some(channel) = channels.get_mut(&key) {
+            channel.level = level;
+        }
     }
 }
 
@@ -302,10 +343,20 @@ pub fn label(actor: &Actor, look: &Look) -> String {
 pub fn channel_label(channel: &Channel, look: &Look) -> String {
     let owner = || look.actors.iter().find(|actor| actor.mailbox == Some(channel.key)).map(|owner| label(owner, look));
     let message = || channel.message_type.as_ref().map(|message| name::without_modules(message));
-    channel.name.clone().or_else(owner).or_else(message).unwrap_or_else(|| format!("{:#x}", channel.key))
+    let kind = || match (channel.flavor.holds_messages(), message()) {
+        (true, Some(message)) => message,
+        (false, Some(content)) => format!("{} of {content}", channel.flavor.text()),
+        (_, None) => channel.flavor.text().to_owned(),
+    };
+    channel.name.clone().or_else(owner).unwrap_or_else(kind)
 }
 
 impl Look {
+    /// Queues, other channels and locks.
+    pub fn all_channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values().chain(self.points.values())
+    }
+
     /// The tasks by the address of their memory.
     pub fn by_address(&self) -> HashMap<u64, usize> {
         self.actors.iter().enumerate().map(|(index, actor)| (actor.task.address, index)).collect()

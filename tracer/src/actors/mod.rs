@@ -13,6 +13,7 @@ pub mod holdings;
 pub mod look;
 pub mod name;
 pub mod program;
+pub mod queued;
 pub mod reader;
 pub mod row;
 pub mod task;

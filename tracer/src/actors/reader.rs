@@ -43,8 +43,33 @@ impl<'m> Reader<'m> {
         if !(1..=8).contains(&size_bytes) {
             return None;
         }
-        let bytes = self.read(address, size_bytes).ok()?;
-        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        let (page, within) = (address / PAGE_BYTES * PAGE_BYTES, (address % PAGE_BYTES) as usize);
+        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        if within as u64 + size_bytes <= PAGE_BYTES {
+            let page = self.page(page)?;
+            return page.get(within..within + size_bytes as usize).map(number);
+        }
+        self.read(address, size_bytes).ok().map(|bytes| number(&bytes))
+    }
+
+    /// Reads all pages of the stretches that are not known yet, at once.
+    pub fn prefetch(&self, stretches: impl Iterator<Item = (u64, u64)>) {
+        let mut pages = self.pages.borrow_mut();
+        let mut wanted: Vec<u64> = stretches
+            .filter(|(_, size_bytes)| (1..=READ_BYTES_MAX).contains(size_bytes))
+            .filter_map(|(start, size_bytes)| {
+                Some((start / PAGE_BYTES, start.checked_add(size_bytes - 1)? / PAGE_BYTES))
+            })
+            .flat_map(|(first, last)| (first..=last).map(|page| page * PAGE_BYTES))
+            .filter(|page| !pages.contains_key(page))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let stretches: Vec<(u64, u64)> = wanted.iter().map(|page| (*page, PAGE_BYTES)).collect();
+        for (page, bytes) in wanted.into_iter().zip(self.memory.read_prefixes(&stretches)) {
+            self.bytes.set(self.bytes.get() + bytes.as_ref().map_or(0, |bytes| bytes.len() as u64));
+            pages.insert(page, bytes.map(Rc::from));
+        }
     }
 
     /// A pointer that can lead somewhere.

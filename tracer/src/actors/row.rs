@@ -71,7 +71,8 @@ impl MailboxRow {
     /// Messages in and out within the window.
     pub fn traffic(&self) -> Option<(u64, u64)> {
         let before = self.before?;
-        Some((self.level.sent.saturating_sub(before.sent), self.level.received.saturating_sub(before.received)))
+        let since = |count: fn(&Level) -> Option<u64>| Some(count(&self.level)?.saturating_sub(count(&before)?));
+        Some((since(|level| level.sent)?, since(|level| level.received)?))
     }
 }
 

@@ -20,6 +20,8 @@ const REFERENCE_SHIFT: u32 = 6;
 const REFERENCES_MAX: u64 = 1 << 20;
 /// Tasks listed; the rest is counted as a cut.
 const TASKS_MAX: usize = 2_000_000;
+/// Of a task's memory, what is read with many others: the header and where the future starts.
+pub const HEADER_BYTES: u64 = 64;
 /// Lists of one scheduler (tokio has at most 2^16 shards).
 const LISTS_MAX: u64 = 1 << 16;
 
@@ -77,6 +79,7 @@ pub struct Found {
 /// The live tasks among `candidates` (addresses of headers, of a scan or of an earlier look) and of the runtimes' lists
 /// that these lead to. A task is built on a stack and then moved to the heap: what lies in `stacks` are leftovers of that.
 pub fn find(program: &Program<'_>, reader: &Reader<'_>, candidates: &[u64], stacks: &[(u64, u64)]) -> Found {
+    reader.prefetch(candidates.iter().map(|&address| (address, HEADER_BYTES)));
     let mut read: HashMap<u64, Task> =
         candidates.iter().filter_map(|&address| Some((address, read_task(program, reader, address)?))).collect();
     let scanned: HashSet<u64> = read.keys().copied().collect();

@@ -8,7 +8,7 @@ use super::super::awaiting::{Awaited, Wait};
 use super::super::channel::{ChannelPlace, Flavor, Level};
 use super::super::holdings::Held;
 use super::super::look::{Actor, Channel, Look, State};
-use super::super::task::{Found, Task};
+use super::super::task::Task;
 use super::*;
 use crate::value::layout::TypeId;
 
@@ -32,17 +32,16 @@ fn channel(key: u64, length: u64, received: u64, replies: &[u64]) -> Channel {
     Channel {
         key,
         flavor: Flavor::TokioBounded,
-        place: ChannelPlace { flavor: Flavor::TokioBounded, address: key, ty: TypeId(0), message: None },
+        place: ChannelPlace::of(Flavor::TokioBounded, key, TypeId(0), None),
         message_type: None,
         name: Some("Mailbox".to_owned()),
         level: Some(Level {
             length,
             capacity: Some(8),
-            sent: received + length,
-            received,
-            senders: 1,
-            is_closed: false,
-            is_torn: false,
+            sent: Some(received + length),
+            received: Some(received),
+            senders: Some(1),
+            ..Level::default()
         }),
         room: Some(key + 8),
         replies: replies.to_vec(),
@@ -51,7 +50,7 @@ fn channel(key: u64, length: u64, received: u64, replies: &[u64]) -> Channel {
 
 fn look(actors: Vec<Actor>, channels: Vec<Channel>) -> Look {
     let channels: BTreeMap<u64, Channel> = channels.into_iter().map(|channel| (channel.key, channel)).collect();
-    Look { actors, channels, found: Found::default(), bytes_read: 0 }
+    Look { actors, channels, ..Look::default() }
 }
 
 fn judged(looks: &[Look], busy: &[(u64, f64)]) -> Verdict {

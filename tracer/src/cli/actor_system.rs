@@ -148,17 +148,15 @@ impl Opened<'_, '_> {
 
     /// The levels now of the channels of an earlier look.
     pub fn levels(&self, look: &Look) -> Vec<(u64, Level)> {
-        self.system.as_ref().map(|system| system.levels(look)).unwrap_or_default()
+        self.system.as_ref().map(|system| system.levels(look.all_channels())).unwrap_or_default()
     }
 
     /// The levels now of the channels that had messages in them at an earlier look, the first few hundred.
     pub fn waiting_levels(&self, look: &Look) -> Vec<(u64, Level)> {
         const CHANNELS_MAX: usize = 200;
         let Some(system) = &self.system else { return Vec::new() };
-        let reader = Reader::new(self.memory);
         let has_messages = |channel: &&Channel| channel.level.is_some_and(|level| level.length > 0);
-        let level = |channel: &Channel| Some((channel.key, channel.place.level(&system.program.graph, &reader)?));
-        look.channels.values().filter(has_messages).take(CHANNELS_MAX).filter_map(level).collect()
+        system.levels(look.channels.values().filter(has_messages).take(CHANNELS_MAX))
     }
 
     /// All threads now.

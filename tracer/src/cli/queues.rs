@@ -31,6 +31,8 @@ Examples:
   tracer queues -p myapp --interval 1s --for 1m   a table each second, for a minute
   tracer queues -p myapp --sort change --top 5    the five that grow fastest
   tracer queues -p myapp --source memory          any tokio program, without a probe
+  tracer queues -p myapp --messages 3             with the first messages in each
+  tracer queues -p myapp --all                    oneshots, locks and semaphores too
   tracer queues -p myapp --json | jq -c '[.name, .length, .capacity]'
 
 LEVEL is what is queued at the window's end, CHANGE how much more or less that is than at its start. Mailboxes are \
@@ -43,8 +45,8 @@ channels of its tokio tasks, read from its memory. Neither: exit code 1.";
 pub struct Arguments {
     #[command(flatten)]
     target: TargetOptions,
-    /// Length of one window, as 500ms, 2s or 1m
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = options::interval)]
+    /// Length of one window, as 500ms, 2s or 1m; --window says the same
+    #[arg(long, alias = "window", value_name = "DURATION", default_value = "2s", value_parser = options::interval)]
     pub(super) interval: Duration,
     /// How long to go on, window after window; 0 is without end [default: one window]
     #[arg(long = "for", value_name = "DURATION")]
@@ -58,6 +60,12 @@ pub struct Arguments {
     /// Where mailboxes are seen
     #[arg(long, value_enum, default_value_t = Source::Auto, value_name = "SOURCE")]
     source: Source,
+    /// Show oneshot and watch channels, locks, semaphores and notifications too; of locks LEVEL is how many wait. From memory
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Show the first N messages in each mailbox; 1 to 1000. From memory
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(super) messages: Option<u64>,
     #[command(flatten)]
     safety: SafetyOptions,
     #[command(flatten)]
@@ -107,7 +115,11 @@ const WARM_UP: Duration = Duration::from_millis(150);
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.output.set_up();
     let process = Process::find(&arguments.target.process)?;
-    if arguments.source == Source::Memory {
+    let needs_memory = arguments.all || arguments.messages.is_some();
+    if needs_memory && arguments.source == Source::Usdt {
+        return Err(Failure::usage("--all and --messages read the memory: leave out --source usdt"));
+    }
+    if needs_memory || arguments.source == Source::Memory {
         return queues_memory::run(arguments, &process);
     }
     let files = Files::new();
@@ -115,7 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let planned = match request::mailboxes(&images) {
         Some(planned) => planned,
         None if arguments.source == Source::Auto && runs_tokio(&images) => {
-            say(format_args!("no mailbox probes: its channels are read from its memory"));
+            say(queues_memory::announce(&process));
             return queues_memory::run(arguments, &process);
         }
         None => return Err(no_probes(&process)),

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use tracer_ebpf::abi::mailbox::Mailbox;
 
+use crate::value::Value;
+
 /// One mailbox in one window.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QueueSample {
     /// CLOCK_MONOTONIC at the window's end, nanoseconds.
     pub time_ns: u64,
@@ -21,15 +23,43 @@ pub struct QueueSample {
     pub peak: u64,
     /// Length at the end minus length at the start; `None` if the mailbox was not known at the start.
     pub change: Option<i64>,
-    /// Messages sent and received within the window.
-    pub sent: u64,
-    pub received: u64,
+    /// Messages sent and received within the window; `None` if it keeps no such counts.
+    pub sent: Option<u64>,
+    pub received: Option<u64>,
     /// Longest that a message received within the window had waited; `None` if none was, or nobody measured it.
     pub wait_max_ns: Option<u64>,
     /// The receiver is gone.
     pub is_closed: bool,
     /// How it was seen.
     pub source: QueueSource,
+    /// What only memory tells.
+    pub insight: Option<Insight>,
+}
+
+/// What the memory of a channel or lock tells beside its length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Insight {
+    /// Whose channel it is, and of which kind.
+    pub kind: &'static str,
+    /// The type of its messages, or what a lock protects.
+    pub message_type: Option<String>,
+    /// Its length is the number of those who wait.
+    pub is_lock: bool,
+    /// Its condition in one word: `locked`, `pending`, …
+    pub condition: Option<&'static str>,
+    /// Numbers by name: `version`, `permits`, `senders`, `waiting`, …
+    pub numbers: Vec<(&'static str, u64)>,
+    /// Totals since it was made, where it keeps them.
+    pub sent_total: Option<u64>,
+    pub received_total: Option<u64>,
+    /// The longest that a message was seen waiting: at least so long it waited.
+    pub waited_ns: Option<u64>,
+    /// It was there at the window's start and is not any more: its numbers are those of the start.
+    pub is_gone: bool,
+    /// The first messages, if they were asked for and their type is known.
+    pub messages: Option<Vec<(Value, bool)>>,
+    /// It changed whenever it was looked at.
+    pub is_torn: bool,
 }
 
 /// How a mailbox was seen.
@@ -83,11 +113,12 @@ fn sample(id: u64, now: &Mailbox, before: Option<&Mailbox>, end: &Snapshot, pid:
         capacity: (now.capacity != 0).then_some(now.capacity),
         peak: if of_window { now.peak.max(now.length) } else { now.length },
         change: before.map(|before| now.length.cast_signed().wrapping_sub(before.length.cast_signed())),
-        sent: counted(|mailbox| mailbox.sent).max(total(|mailbox| mailbox.sent_total)),
-        received: counted(|mailbox| mailbox.received).max(total(|mailbox| mailbox.received_total)),
+        sent: Some(counted(|mailbox| mailbox.sent).max(total(|mailbox| mailbox.sent_total))),
+        received: Some(counted(|mailbox| mailbox.received).max(total(|mailbox| mailbox.received_total))),
         wait_max_ns: (of_window && now.wait_max_ns != 0).then_some(now.wait_max_ns),
         is_closed: now.closed != 0,
         source: QueueSource::Usdt,
+        insight: None,
     }
 }
 
@@ -133,7 +164,7 @@ mod tests {
         let samples = end.since(&snapshot(1, mailbox(3, 10, 10, 1)), 42);
         let [sample] = samples.as_slice() else { panic!("{samples:?}") };
         assert_eq!((sample.length, sample.change, sample.peak), (4, Some(1), 9));
-        assert_eq!((sample.sent, sample.received, sample.wait_max_ns), (20, 19, Some(5)));
+        assert_eq!((sample.sent, sample.received, sample.wait_max_ns), (Some(20), Some(19), Some(5)));
         assert_eq!((sample.name.as_str(), sample.capacity), ("Store", Some(64)));
     }
 
@@ -150,7 +181,7 @@ mod tests {
         let before = Mailbox { sent: 0, received: 0, ..mailbox(0, 10, 10, 1) };
         let now = Mailbox { sent: 0, received: 0, ..mailbox(0, 25, 24, 2) };
         let samples = snapshot(2, now).since(&snapshot(1, before), 42);
-        assert_eq!(samples.first().map(|sample| (sample.sent, sample.received)), Some((15, 14)));
+        assert_eq!(samples.first().map(|sample| (sample.sent, sample.received)), Some((Some(15), Some(14))));
     }
 
     #[test]

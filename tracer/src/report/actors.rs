@@ -10,6 +10,7 @@ use super::color::{Paint, Palette, printable};
 use super::moment::Moment;
 use super::table::{Cell, Column, draw};
 use super::units;
+use crate::actors::channel::Level;
 use crate::actors::name::file_name;
 use crate::actors::row::{Kind, Life, MailboxRow, Row, WaitRow};
 
@@ -161,8 +162,12 @@ fn line(row: &Row, seconds: Option<f64>) -> Vec<Cell> {
             cells.push(row.busy.map_or_else(dash, |busy| Cell::plain(units::percent(busy))));
         }
         None => {
-            cells.push(mailbox.map_or_else(dash, |mailbox| Cell::plain(units::count(mailbox.level.sent))));
-            cells.push(mailbox.map_or_else(dash, |mailbox| Cell::plain(units::count(mailbox.level.received))));
+            let total = |count: fn(&Level) -> Option<u64>| {
+                let count = mailbox.and_then(|mailbox| count(&mailbox.level));
+                count.map_or_else(dash, |count| Cell::plain(units::count(count)))
+            };
+            cells.push(total(|level| level.sent));
+            cells.push(total(|level| level.received));
         }
     }
     cells.push(row.size_bytes.map_or_else(dash, |size| Cell::plain(bytes(size))));

@@ -27,11 +27,10 @@ fn mailbox(length: u64, before: Option<u64>) -> MailboxRow {
     let level = |length| Level {
         length,
         capacity: Some(64),
-        sent: 100 + length,
-        received: 100,
-        senders: 2,
-        is_closed: false,
-        is_torn: false,
+        sent: Some(100 + length),
+        received: Some(100),
+        senders: Some(2),
+        ..Level::default()
     };
     MailboxRow { name: Some("Trees".to_owned()), level: level(length), before: before.map(level) }
 }

@@ -13,11 +13,12 @@ fn sample(name: &str, length: u64) -> QueueSample {
         capacity: Some(64),
         peak: length + 3,
         change: Some(0),
-        sent: 25,
-        received: 22,
+        sent: Some(25),
+        received: Some(22),
         wait_max_ns: Some(120_700_000),
         is_closed: false,
         source: QueueSource::Usdt,
+        insight: None,
     }
 }
 
@@ -25,14 +26,14 @@ fn window() -> QueueWindow {
     let unbounded = QueueSample {
         capacity: None,
         change: None,
-        sent: 0,
-        received: 0,
+        sent: Some(0),
+        received: Some(0),
         wait_max_ns: None,
         ..sample("Log\x1b[2J", 1_200)
     };
     let mut samples = vec![
         QueueSample { change: Some(-2), wait_max_ns: Some(900), ..sample("AuditLog", 0) },
-        QueueSample { change: Some(3), sent: 250_000, id: 2, ..sample("TreeRegistration", 62) },
+        QueueSample { change: Some(3), sent: Some(250_000), id: 2, ..sample("TreeRegistration", 62) },
         QueueSample { is_closed: true, id: 3, ..sample("Store", 1) },
         unbounded,
         QueueSample { capacity: None, id: 5, ..sample("Events", 300) },
@@ -106,4 +107,54 @@ fn json_has_the_contracts_keys_in_its_order() {
     let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
     let keys: Vec<&str> = parsed.as_object().unwrap().keys().map(String::as_str).take(10).collect();
     assert_eq!(keys, ["kind", "time", "pid", "name", "id", "length", "capacity", "sent", "received", "delta"]);
+}
+
+fn channel(insight: Insight) -> QueueSample {
+    QueueSample {
+        id: 0x7f00,
+        wait_max_ns: None,
+        sent: None,
+        source: QueueSource::Memory,
+        insight: Some(insight),
+        ..sample("Store", 2)
+    }
+}
+
+#[test]
+fn what_memory_tells_has_columns_and_keys_of_its_own() {
+    let samples = vec![
+        channel(Insight { kind: "flume", numbers: vec![("senders", 2), ("waiting", 1)], ..Insight::default() }),
+        QueueSample {
+            capacity: None,
+            ..channel(Insight { kind: "tokio mutex", is_lock: true, condition: Some("locked"), ..Insight::default() })
+        },
+        channel(Insight {
+            kind: "tokio mpsc",
+            waited_ns: Some(900_000_000),
+            messages: Some(vec![(Value::Unsigned(5), false), (Value::Unsigned(6), true)]),
+            is_torn: true,
+            ..Insight::default()
+        }),
+        channel(Insight { kind: "tokio watch", numbers: vec![("version", 3)], is_gone: true, ..Insight::default() }),
+    ];
+    let window = QueueWindow { samples, window: Duration::from_secs(2) };
+    insta::assert_snapshot!(window.text(None, Palette::OFF), @r"
+    4 mailboxes · window 2.0 s · LEVEL: queued at its end · CHANGE: since its start
+    MAILBOX           ID  LEVEL  CAPACITY  PEAK  CHANGE  IN/s  OUT/s  LONGEST WAIT  FILL        KIND         STATE
+    Store         0x7f00      2        64     5       0     –   11.0             –  █░░░░░░░░░  flume        2 senders, 1 waiting
+    Store         0x7f00      2         –     5       0     –   11.0             –  ▒▒▒▒▒▒▒▒▒▒  tokio mutex  locked
+    Store         0x7f00      2        64     5       0     –   11.0    ≥ 900.0 ms  █░░░░░░░░░  tokio mpsc   (changing)
+    Store (gone)  0x7f00      2        64     5    gone     –   11.0             –  █░░░░░░░░░  tokio watch  version 3
+
+    Store (0x7f00): the first 2 of 2
+       1  5
+       2  6  (changing)
+    ");
+    let mut moment = Moment::new(Clock::default());
+    let json: Json = serde_json::from_str(&window.samples[2].json(window.window, &mut moment)).unwrap();
+    assert_eq!(
+        (&json["channel"], &json["waited_ns"], &json["sent"]),
+        (&"tokio mpsc".into(), &900_000_000.into(), &Json::Null)
+    );
+    assert_eq!(json["messages"][1], json!({"value": 6, "torn": true}));
 }

@@ -14,6 +14,12 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 /// Larger values than this are cut off: nobody reads them, and a damaged length must not cost gigabytes.
 const READ_BYTES_MAX: u64 = 64 << 20;
 
+/// Stretches that one call copies (`UIO_MAXIOV` is 1,024).
+const STRETCHES_AT_ONCE: usize = 512;
+
+/// Pages whose entries of `pagemap` are read with their neighbours': 8 bytes each are cheaper than another call.
+const PAGES_APART_MAX: u64 = 512;
+
 /// Bit 63 of a pagemap entry: the page is in memory (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
 
@@ -72,6 +78,25 @@ impl<'process> ProcessMemory<'process> {
         entries.iter().map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0).collect()
     }
 
+    /// Copies the stretches that one call may name, until one of them cannot be read: the bytes, one after the other.
+    fn copy_many(&self, stretches: &[(u64, u64)]) -> Vec<u8> {
+        let size = stretches.iter().map(|(_, size_bytes)| *size_bytes as usize).sum();
+        let mut bytes: Vec<u8> = Vec::with_capacity(size);
+        let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: size };
+        let remote = |(address, size_bytes): &(u64, u64)| libc::iovec {
+            iov_base: std::ptr::without_provenance_mut(*address as usize),
+            iov_len: *size_bytes as usize,
+        };
+        let remote: Vec<libc::iovec> = stretches.iter().map(remote).collect();
+        let pid = self.process.pid().cast_signed();
+        // SAFETY: `local` describes the buffer's whole capacity; `remote` are addresses of another process, which the
+        // kernel checks there.
+        let read = unsafe { libc::process_vm_readv(pid, &local, 1, remote.as_ptr(), remote.len() as libc::c_ulong, 0) };
+        // SAFETY: the kernel has written the first `read` bytes, which is at most the capacity.
+        unsafe { bytes.set_len(usize::try_from(read).unwrap_or(0).min(size)) };
+        bytes
+    }
+
     pub(super) fn process(&self) -> &Process {
         self.process
     }
@@ -110,6 +135,40 @@ impl Memory for ProcessMemory<'_> {
         if bytes.is_empty() || !self.process.is_running() { Err(Missing::NotResident) } else { Ok(bytes) }
     }
 
+    fn read_prefixes(&self, stretches: &[(u64, u64)]) -> Vec<Option<Vec<u8>>> {
+        let page_of = |stretch: &(u64, u64)| stretch.0 / PAGE_BYTES;
+        // What is resident, asked for run by run of pages that are close to each other.
+        let mut resident = Vec::with_capacity(stretches.len());
+        for run in stretches.chunk_by(|a, b| (page_of(a)..page_of(a) + PAGES_APART_MAX).contains(&page_of(b))) {
+            let Some((first, last)) = run.first().zip(run.last()) else { continue };
+            let pages = self.resident_pages(page_of(first), page_of(last) - page_of(first) + 1);
+            let is_there = |stretch| pages.get((page_of(stretch) - page_of(first)) as usize) == Some(&true);
+            resident.extend(run.iter().map(is_there));
+        }
+        let wanted: Vec<(u64, u64)> =
+            stretches.iter().zip(&resident).filter(|(_, is_there)| **is_there).map(|(stretch, _)| *stretch).collect();
+        let mut read = Vec::with_capacity(wanted.len());
+        while read.len() < wanted.len() {
+            let rest = wanted.get(read.len()..).unwrap_or_default();
+            let batch = rest.get(..STRETCHES_AT_ONCE).unwrap_or(rest);
+            let bytes = self.copy_many(batch);
+            let mut at = 0;
+            for (_, size_bytes) in batch {
+                let Some(found) = bytes.get(at..at + *size_bytes as usize) else { break };
+                read.push(Some(found.to_vec()));
+                at += found.len();
+            }
+            // The first that could not be read ended the call.
+            if read.len() < wanted.len() && at < batch.iter().map(|(_, size_bytes)| *size_bytes as usize).sum() {
+                read.push(None);
+            }
+        }
+        // Another process could have got the number only after this one had gone.
+        let is_running = self.process.is_running();
+        let mut read = read.into_iter();
+        resident.into_iter().map(|is_there| if is_there { read.next()?.filter(|_| is_running) } else { None }).collect()
+    }
+
     /// A live process has no registers to read without stopping it.
     fn register(&self, _: Register) -> Result<u64, Missing> {
         Err(Missing::NotCaptured)
@@ -135,6 +194,28 @@ mod tests {
         assert_eq!(memory.read(0, 0), Ok(Vec::new()));
         assert_eq!(memory.read(4096, u64::MAX), Err(Missing::NotCaptured));
         assert_eq!(memory.register(Register::RAX), Err(Missing::NotCaptured));
+    }
+
+    #[test]
+    fn many_stretches_are_read_as_if_one_by_one() {
+        let process = this_process();
+        let memory = ProcessMemory::open(&process).expect("own memory");
+        let mut map = memmap2::MmapMut::map_anon(2000 * PAGE_BYTES as usize).expect("anonymous memory");
+        let start = map.as_ptr() as u64;
+        for page in (0..2000).filter(|page| page % 3 != 0) {
+            map[page * PAGE_BYTES as usize] = page as u8;
+        }
+        // Mapped, but nobody may read it: `pagemap` says that it is there.
+        let closed = &raw mut map[1000 * PAGE_BYTES as usize];
+        // SAFETY: the page is this map's own, and nobody looks at it until it goes.
+        assert_eq!(unsafe { libc::mprotect(closed.cast(), PAGE_BYTES as usize, libc::PROT_NONE) }, 0);
+        let mut stretches = vec![(4096, PAGE_BYTES)];
+        stretches.extend((0..2000).map(|page| (start + page * PAGE_BYTES, PAGE_BYTES)));
+        let at_once = memory.read_prefixes(&stretches);
+        for (stretch, bytes) in stretches.iter().zip(&at_once) {
+            assert_eq!(*bytes, memory.read_prefix(stretch.0, stretch.1).ok(), "{stretch:?}");
+        }
+        assert_eq!(at_once.iter().flatten().count(), 1332);
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub trait Memory {
     /// As many bytes as are there, at most `size_bytes`, starting at `address`; the reason if there are none.
     fn read_prefix(&self, address: u64, size_bytes: u64) -> Result<Vec<u8>, Missing>;
 
+    /// The same for many stretches, of one page at most each, by increasing address: cheaper at once than one by one.
+    fn read_prefixes(&self, stretches: &[(u64, u64)]) -> Vec<Option<Vec<u8>>> {
+        stretches.iter().map(|(address, size_bytes)| self.read_prefix(*address, *size_bytes).ok()).collect()
+    }
+
     /// The first address from `address` on, below `end`, at which there may be bytes: what lies before it is not
     /// worth asking for.
     fn next_known(&self, address: u64, end: u64) -> Option<u64> {

@@ -6,6 +6,7 @@ mod harness;
 mod actors;
 mod backtrace;
 mod bad_input;
+mod channels;
 mod conditions;
 mod corpus;
 mod detach;

@@ -94,7 +94,7 @@ impl<'a> TypeReader<'a> {
         function_at(&self.view, address).map(|function| function.id)
     }
 
-    /// The type argument of that name of a generic function; of a method also one of its type.
+    /// The type argument of that name of a generic function or type; of a method also one of its type.
     pub fn template_argument(&mut self, function: DieId, name: &str) -> Option<TypeId> {
         let at = self.view.position(function.offset)?;
         let (unit, die) = chain(&self.view, at, self.view.entry(at)?).iter().find_map(|(at, _)| {

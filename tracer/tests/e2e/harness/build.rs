@@ -74,13 +74,28 @@ fn is_newer(program: &Path, source: &Path) -> bool {
 
 /// The corpus of Rust values, a workspace of its own, in one of its profiles.
 pub fn corpus(profile: &str) -> PathBuf {
-    let target = Path::new(PROGRAMS).join("corpus");
+    workspace("corpus", profile)
+}
+
+/// Channels and locks in known states, in one of the profiles of their workspace.
+pub fn channels(profile: &str) -> PathBuf {
+    let program = workspace("channels", profile);
+    // A name of its own, so that no program elsewhere on the machine is mistaken for it.
+    let named = Path::new(PROGRAMS).join(format!("tracer-channels-{profile}"));
+    let _ = fs::remove_file(&named);
+    fs::hard_link(&program, &named).unwrap();
+    named
+}
+
+/// A program that is a workspace of its own, in the folder of its name.
+fn workspace(name: &str, profile: &str) -> PathBuf {
+    let target = Path::new(PROGRAMS).join(name);
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus"));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name));
     cargo.args(["build", "--quiet", "--locked", "--profile", profile, "--target-dir"]).arg(&target);
     let output = cargo.output().unwrap();
-    assert!(output.status.success(), "the corpus did not build: {}", String::from_utf8_lossy(&output.stderr));
-    target.join(if profile == "dev" { "debug" } else { profile }).join("corpus")
+    assert!(output.status.success(), "{name} did not build: {}", String::from_utf8_lossy(&output.stderr));
+    target.join(if profile == "dev" { "debug" } else { profile }).join(name)
 }
 
 /// The registry app, built by cargo in release mode: cargo knows whether there is anything to do.
