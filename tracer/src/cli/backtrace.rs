@@ -16,8 +16,9 @@ pub struct BacktraceOptions {
     /// Show the stack of each call, innermost function first, with inlined functions and source lines
     #[arg(long, value_enum, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
     pub backtrace: Option<BacktraceDetail>,
-    /// Copy so much of the stack with each call, at most 64k: what lies above is missing in the backtrace
-    #[arg(long, value_name = "BYTES", default_value = "16k", value_parser = stack_bytes, requires = "backtrace")]
+    /// With --backtrace or '-> stack', copy so much of the stack with each call, at most 64k: what lies above is missing
+    /// in the backtrace
+    #[arg(long, value_name = "BYTES", default_value = "16k", value_parser = stack_bytes)]
     pub stack_bytes: u32,
 }
 
@@ -30,13 +31,12 @@ pub enum BacktraceDetail {
 }
 
 impl BacktraceOptions {
-    /// Bytes of stack that each call brings, 0 for none; the plan is told so.
+    /// Bytes of stack that calls bring, 0 for none; the plan is told if all do.
     pub fn plan(&self, attach: &mut AttachPlan) -> u32 {
-        if self.backtrace.is_none() {
-            return 0;
+        if self.backtrace.is_some() {
+            attach.with_stacks();
         }
-        attach.with_stacks();
-        self.stack_bytes
+        if attach.has_stacks() { self.stack_bytes } else { 0 }
     }
 
     /// How much of a backtrace is shown as text.
@@ -48,8 +48,8 @@ impl BacktraceOptions {
     }
 
     /// What unwinds the session's stacks; made before it is armed, while the process is there for sure.
-    pub fn unwinder<'data>(&self, process: &'data Process, files: &'data Files) -> Option<Unwinder<'data>> {
-        self.backtrace.map(|_| Unwinder::new(process, files))
+    pub fn unwinder<'data>(stack_bytes: u32, process: &'data Process, files: &'data Files) -> Option<Unwinder<'data>> {
+        (stack_bytes > 0).then(|| Unwinder::new(process, files))
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tracer_ebpf::abi::plan::PLAN_STACK;
+
 use crate::plan::description::{Description, DescriptionKind, Parameter, ResultDescription};
 use crate::plan::probe_plan::Program;
 use crate::plan::request::Planned;
-use crate::report::plan::{PlanReport, PlannedFunction, PlannedValue};
+use crate::report::plan::{PlanReport, PlannedCondition, PlannedFunction, PlannedValue};
+use crate::value::walk::Part;
 
 /// The plan as it is shown.
 pub fn report(planned: &Planned) -> PlanReport {
@@ -28,7 +31,11 @@ pub fn report(planned: &Planned) -> PlanReport {
             | Program::Mailbox
             | Program::Empty
             | Program::Handwritten
-            | Program::HandwrittenCondition => function.entries += 1,
+            | Program::HandwrittenCondition => {
+                let plan = planned.attach.plans.get(point.cookie.plan() as usize);
+                function.has_stack |= plan.is_some_and(|plan| plan.head.flags & PLAN_STACK != 0);
+                function.entries += 1;
+            }
             Program::Exit => function.exits += 1,
             Program::ReturnTrampoline => function.trampolines += 1,
         }
@@ -47,10 +54,20 @@ fn title(description: &Description) -> String {
 }
 
 fn described(planned: &Planned, description: &Description) -> PlannedFunction {
+    let types = &planned.descriptions.types;
     let value = |parameter: &Parameter| PlannedValue {
         name: parameter.name.to_string(),
-        type_name: planned.descriptions.types.get(parameter.ty).name.clone(),
+        type_name: match parameter.part.as_ref().map(|way| way.part) {
+            None => types.get(parameter.ty).name.clone(),
+            Some(Part::Value { ty, .. }) => types.get(ty).name.clone(),
+            Some(Part::Length(_) | Part::Bytes(_) | Part::Text(_)) => "usize".to_owned(),
+        },
         location: parameter.location.clone(),
+        is_part: parameter.part.is_some(),
+    };
+    let parts = match &description.result {
+        ResultDescription::Parts(parts) => parts.as_slice(),
+        _ => &[],
     };
     PlannedFunction {
         name: title(description),
@@ -61,8 +78,13 @@ fn described(planned: &Planned, description: &Description) -> PlannedFunction {
         arguments: description.arguments.iter().map(value).collect(),
         result: match &description.result {
             ResultDescription::Value(result) => Some(value(result)),
-            ResultDescription::Nothing | ResultDescription::Untyped | ResultDescription::NotAsked => None,
+            _ => None,
         },
+        results: parts.iter().map(value).collect(),
+        condition: description.condition.as_ref().map(|condition| PlannedCondition {
+            in_kernel: condition.in_kernel.clone(),
+            afterwards: condition.afterwards.iter().map(|(text, why)| (text.clone(), (*why).to_owned())).collect(),
+        }),
         ..PlannedFunction::default()
     }
 }

@@ -182,7 +182,7 @@ impl<'p> Reader<'p> {
         let way = resolve(&types.types, root, path).map_err(|error| mistake(text, &error, false))?;
         let type_name = match way.part {
             Part::Value { ty, .. } => types.types.get(ty).name.clone(),
-            Part::Length(_) => "usize".to_owned(),
+            Part::Length(_) | Part::Bytes(_) | Part::Text(_) => "usize".to_owned(),
         };
         Ok(Plan { types, way, lazy, type_name })
     }

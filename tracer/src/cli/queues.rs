@@ -204,7 +204,15 @@ async fn sample(
         (StopReason::Time(_), Some(duration)) => StopReason::Time(duration),
         (reason, _) => reason,
     };
-    let summary = Summary { reason, calls: 0, returns: 0, undecided: 0, losses, overhead: Some(session.overhead()) };
+    let summary = Summary {
+        reason,
+        calls: 0,
+        returns: 0,
+        undecided: 0,
+        judged: None,
+        losses,
+        overhead: Some(session.overhead()),
+    };
     if !sink.seen_any {
         return Err(Failure::new(format!(
             "{} ({}) has mailbox probes, but no mailbox showed itself: none is open, or none is used",

@@ -45,6 +45,11 @@ pub trait Sink {
     /// Everything that was committed before `now_ns` has been handed over; `idle` if nothing waits. Called every few
     /// milliseconds.
     fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure>;
+
+    /// Whether as many calls as were asked for came through, where the kernel cannot count them.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Attaches the session; `None` if the target exited before that.
@@ -84,7 +89,8 @@ pub async fn run(
         if let Some(diagnostics) = &mut diagnostics {
             diagnostics.flush();
         }
-        if let Some(reason) = stop.or_else(|| limit(session, limits)) {
+        let full = sink.is_full().then_some(StopReason::Calls(limits.calls_max));
+        if let Some(reason) = stop.or(full).or_else(|| limit(session, limits)) {
             break reason;
         }
     };

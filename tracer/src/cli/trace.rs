@@ -51,7 +51,8 @@ Examples:
   tracer trace -p myapp 'Store::save' --backtrace     who calls it, inlined callers included
   tracer trace -p myapp 'Store::save if tree.moisture > 80 && result is Err'
   tracer trace -p myapp 'store::* if duration > 10ms'  only slow calls, shown when they end
-  tracer trace -p myapp 'Store::save -> tree.uuid, result'  copies and shows only these
+  tracer trace -p myapp 'Client::call if duration > self.timeout'
+  tracer trace -p myapp 'Store::save -> tree.uuid, items[0], result'  copies and shows only these
   tracer trace -p postgres 'usdt:postgresql:query*'   USDT probes
   tracer trace -p myapp audit_log.rs:53               the locals at a line of source
   tracer trace -p myapp 'store::*' --dry-run          what would be attached, and where
@@ -63,10 +64,13 @@ Probes are globs on demangled paths, matched at `::` from the right: 'Store::sav
 'store::*' is the module and everything below it. An async fn goes by its own name; each poll is a call. Calls are \
 shown as they begin, with their arguments; `→` is the end of one, with what it returned and how long it took.
 
-Conditions compare arguments, fields (tree.moisture, self.0), elements (items[3]), lengths (name.len()), what pointers \
-lead to (*p), result, duration, tid and thread by == != < <= > >=, texts also by starts_with, ends_with and contains, \
-and ask for variants (message is Save); they are joined by && || ! and brackets. They are decided in the kernel; one \
-on result or duration shows the call when it has ended.
+Conditions compare arguments, fields (tree.moisture, self.0), elements (items[3], map[\"key\"]), lengths (name.len()), \
+what pointers lead to (*p), result, duration, tid and thread by == != < <= > >=, texts also by starts_with, ends_with \
+and contains, and ask for variants (message is Save && message.id > 5); they are joined by && || ! and brackets. What \
+compares with literals is decided in the kernel, the rest on the records of the calls that are left: --dry-run tells \
+which. One on result or duration shows the call when it has ended. Several probes on one function are one: a call \
+counts if it does for one of them. Behind -> stand paths, '*', 'locals' (of a line) and 'stack' (a backtrace of that \
+probe alone).
 
 Exit codes: 0 done (a limit was reached, Ctrl-C, or the target exited), 1 failed, 2 usage, 3 done but events were lost, \
 4 ended by --max-overhead.";
@@ -206,12 +210,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         check_fault_in(mode, &features)?;
     }
     let stack_bytes = arguments.backtrace.plan(&mut planned.attach);
-    let unwinder = arguments.backtrace.unwinder(&process, &files);
+    let unwinder = BacktraceOptions::unwinder(stack_bytes, &process, &files);
     let request = SessionRequest {
         mode,
         process_id: link_filter(&process, mode, &features),
         namespace: namespace(&process),
-        calls_max: arguments.limit,
+        // Where a condition is left to user space, the kernel does not know which calls count.
+        calls_max: if planned.descriptions.judged() { 0 } else { arguments.limit },
         rate_max: arguments.rate.unwrap_or(0),
         duration: arguments.duration.0,
         ring_bytes: RING_BYTES,
@@ -299,7 +304,10 @@ async fn trace_process(
     if arguments.inlined == InlinedOption::Off {
         inlined::tell_later(process.pid(), probes, arguments.closures);
     }
-    let mut sink = TraceSink { stream: Stream::new(Arc::new(planned.descriptions), limits), report, unwinder };
+    let is_judged = planned.descriptions.judged();
+    let calls_max = (is_judged && arguments.limit > 0).then_some(arguments.limit);
+    let stream = Stream::new(Arc::new(planned.descriptions), limits).with_limit(calls_max);
+    let mut sink = TraceSink { stream, report, unwinder };
     let session_limits = Limits {
         calls_max: arguments.limit,
         rate_max: arguments.rate.unwrap_or(0),
@@ -316,7 +324,8 @@ async fn trace_process(
         reason,
         calls: stream.calls(),
         returns: stream.returns(),
-        undecided: session.counters().undecided,
+        undecided: session.counters().undecided + stream.judged().undecided,
+        judged: is_judged.then_some(stream.judged().calls),
         losses: Losses { unwritten_lines: pipe_end.lost_lines(), ..stream.losses(&session::losses(&session)) },
         overhead: Some(session.overhead()),
     };
@@ -366,6 +375,10 @@ struct TraceSink<'data, W> {
 impl<W: std::io::Write> Sink for TraceSink<'_, W> {
     fn record(&mut self, bytes: &[u8]) {
         self.stream.push(bytes);
+    }
+
+    fn is_full(&self) -> bool {
+        self.stream.is_full()
     }
 
     fn settle(&mut self, session: &Session, now_ns: u64, idle: bool) -> Result<(), Failure> {

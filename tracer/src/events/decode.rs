@@ -10,10 +10,11 @@ use tracer_ebpf::abi::record::Outcome;
 use super::description::{Description, DescriptionKind, Descriptions, Parameter, ResultDescription};
 use super::event::{Argument, Call, Ending, Event, LineHit, Return, Returned, Thread, Untold, Usdt};
 use super::record::{Malformed, Record, What};
-use crate::value::image::Image;
+use crate::plan::condition::judge::{Hit, Verdict};
+use crate::value::image::{Image, Memory};
 use crate::value::layout::{Enum, UNRESUMED};
-use crate::value::place::Register;
-use crate::value::{Limits, Payload, Value, decode};
+use crate::value::place::{Missing, Register};
+use crate::value::{Limits, Payload, Value, decode, walk};
 
 /// Threads whose names are kept. Beyond it the name that was learned first is forgotten and shows as empty.
 const THREADS_MAX: usize = 65_536;
@@ -87,6 +88,10 @@ impl Decoder {
             (Ending::Returned, ResultDescription::Value(result)) => {
                 Returned::Value(self.value(result, &image(record, registers)?))
             }
+            (Ending::Returned, ResultDescription::Parts(parts)) => {
+                let image = image(record, registers)?;
+                Returned::Parts(parts.iter().map(|part| self.argument(part, &image)).collect())
+            }
             _ => Returned::Absent,
         };
         let duration_ns = (ending != Ending::Unknown).then(|| time_ns.checked_sub(entry_time_ns)).flatten();
@@ -97,19 +102,57 @@ impl Decoder {
         if function.is_untyped() {
             return (Vec::new(), Some(Untold::Untyped));
         }
-        let argument =
-            |parameter: &Parameter| Argument { name: Arc::clone(&parameter.name), value: self.value(parameter, image) };
-        match (&function.kind, function.arguments.as_slice()) {
-            (DescriptionKind::Poll, [environment]) => {
-                let coroutine = self.descriptions.types.coroutine(environment.ty);
-                of_environment(argument(environment), coroutine)
-            }
-            (_, parameters) => (parameters.iter().map(argument).collect(), None),
-        }
+        let all = || function.arguments.iter().map(|argument| self.argument(argument, image)).collect();
+        let (DescriptionKind::Poll, Some(first)) = (&function.kind, function.arguments.first()) else {
+            return (all(), None);
+        };
+        // All are in the same environment.
+        let environment = Parameter::whole(Arc::clone(&first.name), first.ty, first.location.clone());
+        let coroutine = self.descriptions.types.coroutine(environment.ty);
+        let told = of_environment(self.argument(&environment, image), coroutine);
+        if first.part.is_none() || told.1.is_some() { told } else { (all(), None) }
+    }
+
+    fn argument(&self, parameter: &Parameter, image: &Image) -> Argument {
+        Argument { name: Arc::clone(&parameter.name), value: self.value(parameter, image) }
     }
 
     fn value(&self, parameter: &Parameter, image: &Image) -> Value {
-        decode(&self.descriptions.types, parameter.ty, &parameter.location, image, &self.limits)
+        let types = &self.descriptions.types;
+        match &parameter.part {
+            None => decode(types, parameter.ty, &parameter.location, image, &self.limits),
+            Some(way) => walk::read(types, way, &parameter.location, image, &self.limits)
+                .unwrap_or(Value::Unreadable(Missing::NotThere)),
+        }
+    }
+
+    /// Whether a call counts, as far as its condition is decided here. Without an end, one that the end decides does.
+    pub fn judge(&self, entry: &Record, exit: Option<&Record>) -> Result<Verdict, Malformed> {
+        let function = self.function(entry.cookie)?;
+        let Some(after) = function.after().filter(|after| exit.is_some() || !after.needs_end()) else {
+            return Ok(Verdict::Yes);
+        };
+        let entry_image = image(entry.clone(), self.registers(entry.cookie)?)?;
+        let returned = exit.filter(|exit| matches!(exit.what, What::Exit { outcome: Outcome::Returned, .. }));
+        let exit_image = match returned {
+            Some(exit) => Some(image(exit.clone(), self.registers(exit.cookie)?)?),
+            None => None,
+        };
+        let thread = self.names.thread(entry.pid, entry.tid);
+        let hit = Hit {
+            entry: &entry_image,
+            exit: exit_image.as_ref().map(|image| image as &dyn Memory),
+            duration_ns: exit.map_or(0, |exit| exit.time_ns.saturating_sub(entry.time_ns)),
+            thread_id: entry.tid,
+            thread_name: &thread.name,
+        };
+        Ok(after.judge(&self.descriptions.types, &hit))
+    }
+
+    /// Whether the condition of the record's function is decided here, and when its calls begin.
+    pub fn judges_entry(&self, record: &Record) -> bool {
+        let function = self.descriptions.function(record.cookie);
+        function.and_then(|function| function.after()).is_some_and(|after| !after.needs_end())
     }
 
     fn function(&self, cookie: Cookie) -> Result<Arc<Description>, Malformed> {

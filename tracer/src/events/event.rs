@@ -115,6 +115,8 @@ pub enum Returned {
     /// There is a value, but no debug information that would say of which type.
     Untyped,
     Value(Value),
+    /// The parts of it that the probe's fields name.
+    Parts(Vec<Argument>),
     /// The probe's fields leave it out.
     NotAsked,
     /// It did not return.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decode;
 pub mod event;
 mod held;
+mod hidden;
 pub mod loss;
 pub mod mailbox;
 pub mod order;

@@ -40,9 +40,9 @@ pub(crate) fn descriptions() -> Arc<Descriptions> {
     let register = |size_bytes, register| Location::whole(size_bytes, Place::Register(register));
     let piece = |register| Piece { size_bytes: 8, place: Place::Register(register) };
     let text = Location { pieces: vec![piece(Register::RDI), piece(Register::RSI)] };
-    let parameter = |name: &str, ty, location| Parameter { name: name.into(), ty, location };
+    let parameter = |name: &str, ty, location| Parameter::whole(name, ty, location);
     let function =
-        |name: &str, kind, arguments, result| Arc::new(Description { name: name.to_owned(), kind, arguments, result });
+        |name: &str, kind, arguments, result| Arc::new(Description::new(name.to_owned(), kind, arguments, result));
     let functions = vec![
         function(
             "app::audit_log::handle",

@@ -6,11 +6,13 @@ use super::decode::Decoder;
 use super::description::Descriptions;
 use super::event::Event;
 use super::held::Held;
+use super::hidden::Hidden;
 use super::loss::Losses;
 use super::order::Order;
 use super::pair::Pairs;
 use super::record::{Malformed, Record, What};
 use super::stacks::Pictures;
+use crate::plan::condition::judge::Verdict;
 use crate::value::Limits;
 use crate::value::backtrace::Stack;
 
@@ -26,13 +28,41 @@ pub struct Stream {
     pairs: Pairs,
     pictures: Pictures,
     held: Held,
+    hidden: Hidden,
+    judged: Judged,
+    /// Calls that are handed out, where the kernel cannot count those that are.
+    calls_max: Option<u64>,
     malformed: u64,
     first_malformed: Option<Malformed>,
     /// The losses that were already told.
     told: Losses,
 }
 
+/// What came of the conditions that are decided here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Judged {
+    /// Calls that the kernel let through.
+    pub calls: u64,
+    /// Those of them that do not count because a part of the condition could not be read.
+    pub undecided: u64,
+}
+
 impl Stream {
+    /// Hands out so many calls and no more.
+    pub fn with_limit(self, calls_max: Option<u64>) -> Self {
+        Self { calls_max, ..self }
+    }
+
+    /// Whether as many calls as there may be were handed out.
+    pub fn is_full(&self) -> bool {
+        self.calls_max.is_some_and(|calls_max| self.calls() >= calls_max)
+    }
+
+    /// The calls whose conditions were decided here.
+    pub fn judged(&self) -> Judged {
+        self.judged
+    }
+
     pub fn new(descriptions: Arc<Descriptions>, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(descriptions, limits),
@@ -40,6 +70,9 @@ impl Stream {
             pairs: Pairs::default(),
             pictures: Pictures::default(),
             held: Held::default(),
+            hidden: Hidden::default(),
+            judged: Judged::default(),
+            calls_max: None,
             malformed: 0,
             first_malformed: None,
             told: Losses::default(),
@@ -86,7 +119,7 @@ impl Stream {
 
     /// Everything lost so far: the programs' counters and what was lost here.
     pub fn losses(&self, kernel: &Losses) -> Losses {
-        let forgotten_calls = self.pairs.forgotten() + self.held.forgotten();
+        let forgotten_calls = self.pairs.forgotten() + self.held.forgotten() + self.hidden.forgotten();
         let own = Losses { malformed: self.malformed, forgotten_calls, ..Losses::default() };
         kernel.plus(&own)
     }
@@ -111,8 +144,8 @@ impl Stream {
         self.first_malformed
     }
 
-    /// A call that is held back comes out right before its end.
-    fn hand_out<E>(&mut self, record: Record, emit: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+    /// A call that is held back comes out right before its end. One that does not count does not come out at all.
+    fn hand_out<E>(&mut self, mut record: Record, emit: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
         if let What::Stack { .. } = record.what {
             if let Err(error) = self.pictures.add(record) {
                 self.note_malformed(error);
@@ -125,14 +158,48 @@ impl Stream {
                 self.held.keep(record, stack);
                 return Ok(());
             }
+            What::Entry { .. } | What::Event { .. } if !self.counts_at_entry(&record) => {
+                self.hidden.hide(&record);
+                return Ok(());
+            }
             What::Exit { entry_time_ns, .. } if record.held != 0 => {
                 if let Some((entry, stack)) = self.held.release(&record, entry_time_ns) {
-                    self.tell(Record { call_id: record.call_id, ..entry }, stack, emit)?;
+                    if !self.counts(&entry, Some(&record)) {
+                        return Ok(());
+                    }
+                    let mut entry = Record { call_id: record.call_id, ..entry };
+                    self.hidden.lift(&mut entry);
+                    self.tell(entry, stack, emit)?;
                 }
             }
+            What::Exit { .. } if self.hidden.end(&record) => return Ok(()),
             _ => {}
         }
+        self.hidden.lift(&mut record);
         self.tell(record, stack, emit)
+    }
+
+    /// The same, where the entry alone decides.
+    fn counts_at_entry(&mut self, record: &Record) -> bool {
+        !(self.decoder.judges_entry(record) || self.is_full()) || self.counts(record, None)
+    }
+
+    /// Whether the call counts, and there is still room for it.
+    fn counts(&mut self, entry: &Record, exit: Option<&Record>) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        match self.decoder.judge(entry, exit) {
+            Ok(verdict) => {
+                self.judged.calls += 1;
+                self.judged.undecided += u64::from(verdict == Verdict::Undecided);
+                verdict == Verdict::Yes
+            }
+            Err(error) => {
+                self.note_malformed(error);
+                false
+            }
+        }
     }
 
     fn tell<E>(

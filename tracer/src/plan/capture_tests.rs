@@ -3,17 +3,26 @@
 use proptest::prelude::*;
 use tracer_ebpf::abi::plan::{OPS_MAX, OpCode};
 
-use super::capture::compile;
+use super::capture::{Capture, Wanted};
 use super::interpret::interpret;
 use crate::value::fixture::{Builder, Target};
 use crate::value::image::Image;
-use crate::value::layout::{Field, PointerKind, Shape, StructStyle, Type, TypeId};
+use crate::value::layout::{Field, PointerKind, Shape, StructStyle, Type, TypeId, Types};
 use crate::value::place::{Location, MemoryPlace, Missing, Piece, Place, Register};
 use crate::value::redaction::Redaction;
 use crate::value::term::{Operator, Term};
 use crate::value::{Limits, Omitted, Payload, Value, decode};
 
 const START: u64 = 0x7f00_0000_0000;
+
+/// A plan for whole values.
+fn compile(types: &Types, values: &[(TypeId, Location)], limits: &Limits) -> Capture {
+    let mut whole = Vec::new();
+    for (ty, location) in values {
+        whole.push(Wanted { ty: *ty, location, way: None, string_bytes_max: None });
+    }
+    super::capture::compile(types, &whole, limits)
+}
 
 /// A stream of choices, the same for the same seed (splitmix64).
 struct Choices(u64);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use tracer_ebpf::abi::cookie::Cookie;
 
+use super::capture::Wanted;
+use super::condition::judge::After;
 use crate::value::layout::{TypeId, Types};
 use crate::value::place::{Location, Missing, Register};
 use crate::value::redaction::Redaction;
+use crate::value::walk::Way;
 
 /// All that a session's records can mean.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,11 @@ impl Descriptions {
         self.functions.get(cookie.function() as usize)
     }
 
+    /// Whether the condition of some function is left to user space.
+    pub fn judged(&self) -> bool {
+        self.functions.iter().any(|function| function.after().is_some())
+    }
+
     /// The registers of the records of the cookie's plan.
     pub fn registers(&self, cookie: Cookie) -> Option<&[Register]> {
         self.plan_registers.get(cookie.plan() as usize).map(Vec::as_slice)
@@ -42,9 +50,44 @@ pub struct Description {
     /// At the function's first instruction, or at the USDT site.
     pub arguments: Vec<Parameter>,
     pub result: ResultDescription,
+    /// Which of its calls count, if not all.
+    pub condition: Option<Arc<Condition>>,
+}
+
+/// The condition of a function, as it is decided.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Condition {
+    /// The parts that the kernel decides, as the user wrote them.
+    pub in_kernel: Vec<String>,
+    /// Those that are decided on the records of the calls that are left, and why.
+    pub afterwards: Vec<(String, &'static str)>,
+    /// How.
+    pub after: Option<After>,
 }
 
 impl Description {
+    /// All that it is, without a condition.
+    pub fn new(name: String, kind: DescriptionKind, arguments: Vec<Parameter>, result: ResultDescription) -> Self {
+        Self { name, kind, arguments, result, condition: None }
+    }
+
+    /// What user space has to decide.
+    pub fn after(&self) -> Option<&After> {
+        self.condition.as_ref()?.after.as_ref()
+    }
+
+    /// What the record of its entry brings.
+    pub fn wanted_at_entry(&self) -> Vec<Wanted<'_>> {
+        let for_condition = self.after().into_iter().flat_map(After::wanted_at_entry);
+        self.arguments.iter().map(Parameter::wanted).chain(for_condition).collect()
+    }
+
+    /// What the record of its return brings.
+    pub fn wanted_at_end(&self) -> Vec<Wanted<'_>> {
+        let for_condition = self.after().into_iter().flat_map(After::wanted_at_end);
+        self.results().iter().map(Parameter::wanted).chain(for_condition).collect()
+    }
+
     /// Masks what goes by a masked name: arguments, and the result of a function of that name. Then neither a capture
     /// plan nor the decoder has a place to read it from.
     pub fn mask(&mut self, redaction: &Redaction) {
@@ -54,6 +97,15 @@ impl Description {
             && redaction.masks(own_name(&self.name))
         {
             masked(result);
+        }
+    }
+
+    /// What is read where it returns.
+    pub fn results(&self) -> &[Parameter] {
+        match &self.result {
+            ResultDescription::Value(result) => std::slice::from_ref(result),
+            ResultDescription::Parts(parts) => parts,
+            ResultDescription::Nothing | ResultDescription::Untyped | ResultDescription::NotAsked => &[],
         }
     }
 
@@ -93,6 +145,8 @@ pub enum ResultDescription {
     /// The probe's fields leave it out.
     NotAsked,
     Value(Parameter),
+    /// Only parts of it.
+    Parts(Vec<Parameter>),
 }
 
 /// What kind of thing was probed.
@@ -135,6 +189,20 @@ pub struct Parameter {
     pub name: Arc<str>,
     pub ty: TypeId,
     pub location: Location,
+    /// If only a part of the value is captured: the way to it.
+    pub part: Option<Way>,
+}
+
+impl Parameter {
+    /// The whole value.
+    pub fn whole(name: impl Into<Arc<str>>, ty: TypeId, location: Location) -> Self {
+        Self { name: name.into(), ty, location, part: None }
+    }
+
+    /// What a capture plan copies for it.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted { ty: self.ty, location: &self.location, way: self.part.as_ref(), string_bytes_max: None }
+    }
 }
 
 #[cfg(test)]
@@ -143,13 +211,13 @@ mod tests {
 
     #[test]
     fn what_goes_by_a_masked_name_has_no_place() {
-        let parameter = |name: &str| Parameter { name: name.into(), ty: TypeId(0), location: Location::default() };
-        let mut description = Description {
-            name: "<app::Store as app::Vault>::password_of<app::User>".to_owned(),
-            kind: DescriptionKind::Function,
-            arguments: vec![parameter("user"), parameter("Password")],
-            result: ResultDescription::Value(parameter("")),
-        };
+        let parameter = |name: &str| Parameter::whole(name, TypeId(0), Location::default());
+        let mut description = Description::new(
+            "<app::Store as app::Vault>::password_of<app::User>".to_owned(),
+            DescriptionKind::Function,
+            vec![parameter("user"), parameter("Password")],
+            ResultDescription::Value(parameter("")),
+        );
         description.mask(&Redaction(vec!["password*".parse().unwrap()]));
         let masked = Location::missing(Missing::Redacted);
         assert_eq!(description.arguments[0].location, Location::default());

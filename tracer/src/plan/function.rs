@@ -21,8 +21,7 @@ use crate::target::debug_info::{FunctionKind, Signature};
 use crate::target::demangle::Fragment;
 use crate::target::image::Image;
 use crate::value::Limits;
-use crate::value::layout::TypeId;
-use crate::value::place::{Location, Register};
+use crate::value::place::Register;
 
 /// How the end of a call is seen: `--returns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +56,8 @@ pub enum Shortfall {
     CopyNotProbed(String),
     /// A line without code: the nearest is probed.
     OtherLine(String),
+    /// Several probes mean it, and do not ask for the same.
+    Joined(String),
     /// Its calls are seen, but not every return.
     ReturnsIncomplete(String),
 }
@@ -159,18 +160,13 @@ impl PlanBuilder {
         filtered: Filtered,
         options: &FunctionOptions,
     ) {
-        let arguments = value_pairs(&values.description.arguments);
-        let result = match &values.description.result {
-            ResultDescription::Value(result) => value_pairs(std::slice::from_ref(result)),
-            _ => Vec::new(),
-        };
+        let types = &self.types.types;
+        let mut entry_plan = compile(types, &values.description.wanted_at_entry(), &options.limits).plan;
+        let mut exit_plan = compile(types, &values.description.wanted_at_end(), &options.limits).plan;
         self.describe(values.description);
         let object = self.object(image.object.attach_path());
-        let types = &self.types.types;
-        let mut entry_plan = compile(types, &arguments, &options.limits).plan;
         entry_plan.head.flags = ways.entry_flags(sites);
         entry_plan.head.kept_register = values.kept.filter(|_| ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
-        let mut exit_plan = compile(types, &result, &options.limits).plan;
         exit_plan.head.flags = PLAN_FRAME;
         let mut add = |address: LinkAddress, program, cost, plan| {
             if let Some(offset) = image.object.file_offset(address) {
@@ -199,7 +195,7 @@ impl PlanBuilder {
             FunctionKind::AsyncFn | FunctionKind::AsyncBlock => DescriptionKind::Poll,
             _ => DescriptionKind::Function,
         };
-        let describe = |arguments, result| Description { name: selected.name.clone(), kind, arguments, result };
+        let describe = |arguments, result| Description::new(selected.name.clone(), kind, arguments, result);
         let Some(mut signature) = signature else {
             return Values { description: describe(Vec::new(), ResultDescription::Untyped), kept: None };
         };
@@ -215,7 +211,7 @@ impl PlanBuilder {
         let types = &self.types.types;
         if let Some(environment) = signature.poll.as_ref().and_then(|poll| poll.environment) {
             let location = environment_location(types, signature).unwrap_or_default();
-            return vec![Parameter { name: "environment".into(), ty: environment, location }];
+            return vec![Parameter::whole("environment", environment, location)];
         }
         let locations = parameter_locations(types, signature, kind);
         signature
@@ -223,10 +219,9 @@ impl PlanBuilder {
             .iter()
             .zip(locations)
             .enumerate()
-            .map(|(index, (parameter, location))| Parameter {
-                name: parameter.name.clone().unwrap_or_else(|| format!("arg{index}")).into(),
-                ty: parameter.ty,
-                location,
+            .map(|(index, (parameter, location))| {
+                let name = parameter.name.clone().unwrap_or_else(|| format!("arg{index}"));
+                Parameter::whole(name, parameter.ty, location)
             })
             .collect()
     }
@@ -235,7 +230,7 @@ impl PlanBuilder {
         let Some(ty) = signature.return_type else { return (ResultDescription::Nothing, None) };
         let types = &self.types.types;
         let returned = return_location(types, ty, signature.language, signature.is_nocall);
-        (ResultDescription::Value(Parameter { name: "".into(), ty, location: returned.location }), returned.keep)
+        (ResultDescription::Value(Parameter::whole("", ty, returned.location)), returned.keep)
     }
 }
 
@@ -246,10 +241,6 @@ struct Values {
     description: Description,
     /// The register to remember at entry for the result's sake.
     kept: Option<Register>,
-}
-
-fn value_pairs(parameters: &[Parameter]) -> Vec<(TypeId, Location)> {
-    parameters.iter().map(|parameter| (parameter.ty, parameter.location.clone())).collect()
 }
 
 /// How the ends of one function's calls are seen.

@@ -40,16 +40,11 @@ pub struct SelectedCopy {
     copy: InlinedCopy,
     /// The out-of-line function that holds the copy.
     holder: Function,
-    /// The number of the probe that means it; the last one if several do.
-    pub probe: usize,
+    /// The numbers of the probes that mean it.
+    pub probes: Vec<usize>,
 }
 
 impl SelectedCopy {
-    /// The same, meant by the probe of that number.
-    pub fn of(self, probe: usize) -> Self {
-        Self { probe, ..self }
-    }
-
     /// What tells copies apart.
     pub fn id(&self) -> DieId {
         self.copy.id
@@ -74,7 +69,7 @@ pub fn copies(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Selec
     let starts: Vec<LinkAddress> = found.iter().filter_map(|(_, _, copy)| Some(copy.ranges.first()?.start)).collect();
     let holders = debug_info.functions_at(&starts);
     let with_holder = |((name, kind, copy), holder): (_, Option<Function>)| {
-        Some(SelectedCopy { name, kind, copy, holder: holder?, probe: 0 })
+        Some(SelectedCopy { name, kind, copy, holder: holder?, probes: Vec::new() })
     };
     found.into_iter().zip(holders).filter_map(with_holder).collect()
 }
@@ -175,8 +170,8 @@ impl PlanBuilder {
             let is_typed = !arguments.is_empty() || knows_parameters();
             let result = if is_typed { ResultDescription::Nothing } else { ResultDescription::Untyped };
             let name = copy.name.clone();
-            let description = Description { name, kind: DescriptionKind::Inlined, arguments, result };
-            self.obey(copy.probe);
+            let description = Description::new(name, DescriptionKind::Inlined, arguments, result);
+            self.obey(&copy.probes);
             shortfalls.extend(self.place(image, description, (address, site), options));
         }
         shortfalls
@@ -194,8 +189,7 @@ impl PlanBuilder {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some((description.name, shortfall)),
         };
-        let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
-        let plan = compile(&self.types.types, &values, &options.limits).plan;
+        let plan = compile(&self.types.types, &description.wanted_at_entry(), &options.limits).plan;
         self.describe(description);
         let object = self.object(image.object.attach_path());
         if let Some(offset) = image.object.file_offset(address) {
@@ -226,7 +220,7 @@ fn argument(local: Local, slots: &[Slot]) -> Parameter {
             }
         }
     }
-    Parameter { name: local.name.into(), ty: local.ty, location }
+    Parameter::whole(local.name, local.ty, location)
 }
 
 /// Bytes of the frame, relative to a register.

@@ -315,16 +315,10 @@ impl PlanBuilder {
                     continue;
                 }
             };
-            let description = Description {
-                name: site.activation.name.clone(),
-                kind: DescriptionKind::Line(Arc::new(LineOf {
-                    file: source.file.clone(),
-                    line: source.line,
-                    is_inlined: site.is_inlined,
-                })),
-                arguments: self.at_entry(image, site, locals),
-                result: ResultDescription::Nothing,
-            };
+            let (file, is_inlined) = (source.file.clone(), site.is_inlined);
+            let kind = DescriptionKind::Line(Arc::new(LineOf { file, line: source.line, is_inlined }));
+            let locals = self.at_entry(image, site, locals);
+            let description = Description::new(site.activation.name.clone(), kind, locals, ResultDescription::Nothing);
             shortfalls.extend(self.place(image, description, (site.address, judged), options));
         }
         shortfalls
@@ -333,10 +327,8 @@ impl PlanBuilder {
     /// The locals as the line has them. At a function's first instruction the arguments are where the calling
     /// convention has them.
     fn at_entry(&mut self, image: &Image<'_>, site: &LineSite, locals: Vec<Local>) -> Vec<Parameter> {
-        let mut parameters: Vec<Parameter> = locals
-            .into_iter()
-            .map(|local| Parameter { name: local.name.into(), ty: local.ty, location: local.location })
-            .collect();
+        let mut parameters: Vec<Parameter> =
+            locals.into_iter().map(|local| Parameter::whole(local.name, local.ty, local.location)).collect();
         if site.is_inlined || site.holder.entry != Some(site.address) {
             return parameters;
         }

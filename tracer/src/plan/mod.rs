@@ -18,7 +18,6 @@ mod glob_parse;
 pub mod globals;
 pub mod inlined;
 pub mod line;
-mod narrow;
 pub mod nearest;
 mod opcode;
 mod path;

@@ -73,6 +73,11 @@ impl AttachPlan {
         of_them.map(|entry| entry.cookie.plan()).collect()
     }
 
+    /// Whether some entry or USDT probe brings the stack along.
+    pub fn has_stacks(&self) -> bool {
+        self.plans.iter().any(|plan| plan.head.flags & PLAN_STACK != 0)
+    }
+
     /// Lets every entry and USDT probe bring the stack along.
     pub fn with_stacks(&mut self) {
         let entries = self.points.iter().filter(|point| point.program == Program::Entry);

@@ -1,6 +1,6 @@
 //! The whole request: every probe of the command line resolved, its functions and USDT sites planned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use rayon::prelude::*;
@@ -23,6 +23,7 @@ use crate::target::address::LinkAddress;
 use crate::target::debug_info::DieId;
 use crate::target::image::Image;
 use crate::target::symbol::SymbolSource;
+use crate::target::usdt::UsdtProbe;
 use crate::value::redaction::Redaction;
 
 /// What to trace.
@@ -155,10 +156,8 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
     builder.types.types.redaction = request.redaction.clone();
     let mut shortfalls = Vec::new();
     let mut chosen: Vec<Chosen> = images.iter().map(|_| Chosen::default()).collect();
-    // Two probes may mean the same site.
-    let mut usdt = BTreeSet::new();
+    let mut usdt = UsdtSites::default();
     for (number, probe) in request.probes.iter().enumerate() {
-        builder.obey(number);
         let found = match &probe.place {
             Place::Function { object, pattern } => {
                 let mut found = 0;
@@ -175,7 +174,7 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                     let wanted = object.as_ref().map_or(image.is_executable, |object| is_in(image, object));
                     if let Some(function) = wanted.then(|| selection::at(image, *address)).flatten() {
                         found += 1;
-                        chosen.functions.insert(*address, Selected { probe: number, ..function });
+                        chosen.functions.entry(*address).or_insert(function).probes.push(number);
                     }
                 }
                 found
@@ -188,35 +187,41 @@ pub fn plan(images: &[Image<'_>], request: &TraceRequest<'_>) -> Result<Planned,
                     {
                         found += 1;
                         shortfalls.extend(sites.moved(&probe.text, lines.first));
-                        // Two probes may mean one line.
-                        if !chosen.lines.iter().any(|(_, known)| known.is_same(&sites)) {
-                            chosen.lines.push((number, sites));
+                        match chosen.lines.iter_mut().find(|(_, known)| known.is_same(&sites)) {
+                            Some((numbers, _)) => numbers.push(number),
+                            None => chosen.lines.push((vec![number], sites)),
                         }
                     }
                 }
                 found
             }
-            Place::Usdt { provider, name } => {
-                usdt_sites(&mut builder, &mut shortfalls, &mut usdt, images, request, |probe| {
-                    provider.matches(&probe.provider) && name.matches(&probe.name)
-                })
-            }
+            Place::Usdt { provider, name } => add_usdt(&mut usdt, images, number, |probe| {
+                provider.matches(&probe.provider) && name.matches(&probe.name)
+            }),
         };
         if found == 0 {
             return Err(Box::new(nothing(images, probe, request.closures)));
         }
     }
+    for ((index, _), (probe, numbers)) in usdt {
+        let Some(image) = images.get(index) else { continue };
+        builder.obey(&numbers);
+        if let Some(shortfall) = builder.usdt(image, &probe, &request.options.limits) {
+            shortfalls.push((format!("{}:{}", probe.provider, probe.name), shortfall));
+        }
+    }
     for (image, chosen) in images.iter().zip(&chosen) {
         let rows = image.eh_frame().map(|(bytes, address)| UnwindRows::new(bytes, address));
         // The kernel runs probes of one address in the reverse order: what is outermost is added last.
-        for (number, line) in &chosen.lines {
-            builder.obey(*number);
+        for (numbers, line) in &chosen.lines {
+            builder.obey(numbers);
             shortfalls.extend(builder.line(image, rows.as_ref(), line, &request.options));
         }
         shortfalls.extend(builder.inlined(image, rows.as_ref(), &chosen.copies, &request.options));
         let functions = chosen.functions.values();
         plan_functions(&mut builder, &mut shortfalls, image, rows.as_ref(), functions, &request.options);
     }
+    shortfalls.extend(builder.rules.take_joined());
     if let Some(mistake) = builder.rules.mistake() {
         let probe = request.probes.first().map_or_else(String::new, |probe| probe.text.clone());
         return Err(Box::new(NothingFound { mistake: Some(mistake), ..NothingFound::of(probe) }));
@@ -236,8 +241,11 @@ struct Chosen {
     functions: BTreeMap<LinkAddress, Selected>,
     copies: BTreeMap<DieId, SelectedCopy>,
     /// With the numbers of their probes.
-    lines: Vec<(usize, LineSites)>,
+    lines: Vec<(Vec<usize>, LineSites)>,
 }
+
+/// USDT sites by image and address, with the numbers of the probes that mean them.
+type UsdtSites = BTreeMap<(usize, LinkAddress), (UsdtProbe, Vec<usize>)>;
 
 impl Chosen {
     /// Adds what a pattern means; returns how much that is.
@@ -251,9 +259,14 @@ impl Chosen {
             InlinedCopies::Only => (Vec::new(), copies()),
         };
         let found = functions.len() + copies.len();
-        let functions = functions.into_iter().map(|function| Selected { probe, ..function });
-        self.functions.extend(functions.filter_map(|function| Some((function.entry()?, function))));
-        self.copies.extend(copies.into_iter().map(|copy| (copy.id(), copy.of(probe))));
+        for function in functions {
+            if let Some(entry) = function.entry() {
+                self.functions.entry(entry).or_insert(function).probes.push(probe);
+            }
+        }
+        for copy in copies {
+            self.copies.entry(copy.id()).or_insert(copy).probes.push(probe);
+        }
         found
     }
 }
@@ -297,32 +310,27 @@ fn plan_functions<'s>(
         || builder.signatures(image, &selected, &options.limits),
     );
     for ((function, found), signature) in selected.into_iter().zip(found).zip(signatures) {
-        builder.obey(function.probe);
+        builder.obey(&function.probes);
         if let Some(shortfall) = builder.function(image, found, function, signature, options) {
             shortfalls.push((function.name.clone(), shortfall));
         }
     }
 }
 
-fn usdt_sites(
-    builder: &mut PlanBuilder,
-    shortfalls: &mut Vec<(String, Shortfall)>,
-    planned: &mut BTreeSet<(usize, LinkAddress)>,
+/// Adds the sites of the USDT probes that are wanted; returns how many.
+fn add_usdt(
+    sites: &mut UsdtSites,
     images: &[Image<'_>],
-    request: &TraceRequest<'_>,
-    is_wanted: impl Fn(&crate::target::usdt::UsdtProbe) -> bool,
+    number: usize,
+    is_wanted: impl Fn(&UsdtProbe) -> bool,
 ) -> usize {
     let mut found = 0;
     for (index, image) in images.iter().enumerate() {
         let probes = image.usdt_probes().unwrap_or_default();
         for probe in probes.iter().filter(|probe| is_wanted(probe)) {
             found += 1;
-            if !planned.insert((index, probe.address)) {
-                continue;
-            }
-            if let Some(shortfall) = builder.usdt(image, probe, &request.options.limits) {
-                shortfalls.push((format!("{}:{}", probe.provider, probe.name), shortfall));
-            }
+            let site = sites.entry((index, probe.address)).or_insert_with(|| (probe.clone(), Vec::new()));
+            site.1.push(number);
         }
     }
     found
@@ -396,7 +404,8 @@ impl Shortfall {
             Self::NotProbed(reason)
             | Self::CopyNotProbed(reason)
             | Self::ReturnsIncomplete(reason)
-            | Self::OtherLine(reason) => reason,
+            | Self::OtherLine(reason)
+            | Self::Joined(reason) => reason,
         }
     }
 }
@@ -411,7 +420,7 @@ impl Planned {
             .take(shown)
             .map(|(name, shortfall)| match shortfall {
                 Shortfall::NotProbed(reason) => format!("left out: {name}: {reason}"),
-                Shortfall::OtherLine(reason) => format!("{name}: {reason}"),
+                Shortfall::OtherLine(reason) | Shortfall::Joined(reason) => format!("{name}: {reason}"),
                 Shortfall::CopyNotProbed(reason) => format!("left out: an inlined copy of {name}: {reason}"),
                 Shortfall::ReturnsIncomplete(reason) => format!("returns of {name} may be missing: {reason}"),
             })

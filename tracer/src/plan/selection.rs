@@ -25,8 +25,8 @@ pub struct Selected {
     pub fragment: Fragment,
     /// An instruction amid a function, asked for by its address.
     pub is_place: bool,
-    /// The number of the probe that means it; the last one if several do.
-    pub probe: usize,
+    /// The numbers of the probes that mean it.
+    pub probes: Vec<usize>,
 }
 
 impl Selected {
@@ -86,7 +86,15 @@ fn select(
         (!is_closure || pattern.matches(name.path.as_str(), closures)).then_some(())?;
         let kind = if is_closure { FunctionKind::Closure } else { FunctionKind::Plain };
         let (ranges, fragment) = (symbol_ranges(image, symbol), name.fragment);
-        return Some(Selected { ranges, name: name.path, kind, function: None, fragment, is_place: false, probe: 0 });
+        return Some(Selected {
+            ranges,
+            name: name.path,
+            kind,
+            function: None,
+            fragment,
+            is_place: false,
+            probes: Vec::new(),
+        });
     };
     match function.kind {
         FunctionKind::AsyncFn | FunctionKind::Plain => {}
@@ -105,7 +113,7 @@ fn select(
         function: Some(function),
         fragment,
         is_place: false,
-        probe: 0,
+        probes: Vec::new(),
     })
 }
 
@@ -133,7 +141,7 @@ fn by_debug_info(image: &Image<'_>, pattern: &Pattern, closures: bool) -> Vec<Se
             fragment: fragment_at(image, function.entry),
             function: Some(function),
             is_place: false,
-            probe: 0,
+            probes: Vec::new(),
         })
         .collect()
 }
@@ -168,7 +176,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
             Some(function) if !function.ranges.is_empty() => function.ranges.clone(),
             _ => symbol_ranges(image, symbol),
         };
-        return Some(Selected { name, kind, ranges, function, fragment, is_place: false, probe: 0 });
+        return Some(Selected { name, kind, ranges, function, fragment, is_place: false, probes: Vec::new() });
     }
     let range = LinkRange { start: address, end: symbol.range().end };
     is_instruction_start(image, symbol, address).then(|| Selected {
@@ -178,7 +186,7 @@ pub fn at(image: &Image<'_>, address: LinkAddress) -> Option<Selected> {
         function: None,
         fragment,
         is_place: true,
-        probe: 0,
+        probes: Vec::new(),
     })
 }
 

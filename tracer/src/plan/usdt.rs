@@ -42,18 +42,17 @@ impl PlanBuilder {
                 let size_bytes = u64::from(operand.size_bytes);
                 let ty = self.types.types.add(Type { name, size_bytes, shape });
                 let location = Location::whole(size_bytes, operand.place(image.bias));
-                Parameter { name: format!("arg{index}").into(), ty, location }
+                Parameter::whole(format!("arg{index}"), ty, location)
             })
             .collect();
         let name = format!("{}:{}", probe.provider, probe.name);
         let result = ResultDescription::Nothing;
-        let mut description = Description { name, kind: DescriptionKind::Usdt, arguments, result };
+        let mut description = Description::new(name, DescriptionKind::Usdt, arguments, result);
         let filtered = match self.filtered(&mut description, Some("a USDT probe has no end")) {
             Ok(filtered) => filtered,
             Err(shortfall) => return Some(shortfall),
         };
-        let values: Vec<_> = description.arguments.iter().map(|value| (value.ty, value.location.clone())).collect();
-        let plan = compile(&self.types.types, &values, limits).plan;
+        let plan = compile(&self.types.types, &description.wanted_at_entry(), limits).plan;
         self.describe(description);
         self.usdt_site(image, probe, Program::Entry, filtered.entry(plan))
     }
@@ -87,7 +86,7 @@ impl PlanBuilder {
         let plan = CapturePlan { head, ops: assembler.finish() };
         let name = format!("{}:{}", probe.provider, probe.name);
         let (kind, result) = (DescriptionKind::Usdt, ResultDescription::Nothing);
-        self.describe(Description { name, kind, arguments: Vec::new(), result });
+        self.describe(Description::new(name, kind, Vec::new(), result));
         self.usdt_site(image, probe, Program::Mailbox, plan)
     }
 

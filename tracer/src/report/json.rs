@@ -140,10 +140,13 @@ impl<W: Write> JsonReport<W> {
             Returned::Value(value) => Some(to_json(value)),
             Returned::Nothing => Some(Json::Null),
             Returned::Untyped => Some(serde_json::json!({"$unreadable": "no debug information"})),
-            Returned::NotAsked | Returned::Absent => None,
+            Returned::NotAsked | Returned::Absent | Returned::Parts(_) => None,
         };
         if let Some(value) = value {
             let _ = write!(self.line, r#","value":{value}"#);
+        }
+        if let Returned::Parts(parts) = &end.value {
+            self.values("values", parts);
         }
         if !end.call_seen {
             self.line.push_str(r#","call_lost":true"#);

@@ -113,6 +113,7 @@ fn the_last_line_is_stopped() {
             calls: 1,
             returns: 0,
             undecided: 0,
+            judged: None,
             losses,
             overhead: None,
         })

@@ -54,6 +54,16 @@ pub struct PlannedValue {
     pub name: String,
     pub type_name: String,
     pub location: Location,
+    /// It is somewhere behind the value that is at `location`.
+    pub is_part: bool,
+}
+
+/// Which calls count, as the user wrote it, and where that is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PlannedCondition {
+    pub in_kernel: Vec<String>,
+    /// With the reason why the kernel does not decide it.
+    pub afterwards: Vec<(String, String)>,
 }
 
 /// One function with all its copies, or one USDT probe with all its sites.
@@ -77,6 +87,10 @@ pub struct PlannedFunction {
     /// Of the first copy.
     pub arguments: Vec<PlannedValue>,
     pub result: Option<PlannedValue>,
+    /// Parts of the result, if only those are asked for.
+    pub results: Vec<PlannedValue>,
+    pub has_stack: bool,
+    pub condition: Option<PlannedCondition>,
 }
 
 /// The whole plan.
@@ -150,8 +164,13 @@ impl PlannedFunction {
         palette.paint(out, Paint::Strong, &printable(&self.name));
         palette.paint(out, Paint::Dim, &format!("  {}", self.sites()));
         out.push('\n');
-        let values: Vec<(String, String)> =
-            self.arguments.iter().chain(&self.result).map(|value| value.text(full_types)).collect();
+        let values: Vec<(String, String)> = self
+            .arguments
+            .iter()
+            .chain(&self.result)
+            .chain(&self.results)
+            .map(|value| value.text(full_types))
+            .collect();
         let width = values.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0);
         if self.is_untyped {
             out.push_str("    arguments and result unknown: no debug information\n");
@@ -161,6 +180,12 @@ impl PlannedFunction {
             let _ = write!(out, "    {value}{space}  ");
             palette.paint(out, Paint::Dim, &place);
             out.push('\n');
+        }
+        if self.has_stack {
+            out.push_str("    the stack\n");
+        }
+        if let Some(condition) = &self.condition {
+            condition.text(out, palette);
         }
     }
 
@@ -189,8 +214,9 @@ impl PlannedFunction {
     }
 
     fn json(&self) -> serde_json::Value {
-        let value = |value: &PlannedValue| json!({"name": value.name, "type": value.type_name, "place": place_text(&value.location)});
-        json!({
+        let value =
+            |value: &PlannedValue| json!({"name": value.name, "type": value.type_name, "place": value.place_text()});
+        let mut object = json!({
             "kind": "planned",
             "function": self.name,
             "poll": self.is_poll,
@@ -203,7 +229,32 @@ impl PlannedFunction {
             "trampolines": self.trampolines,
             "args": (!self.is_untyped).then(|| self.arguments.iter().map(value).collect::<Vec<_>>()),
             "result": self.result.as_ref().map(value),
-        })
+        });
+        let mut add = |key: &str, value| object.as_object_mut().and_then(|object| object.insert(key.to_owned(), value));
+        if !self.results.is_empty() {
+            add("results", self.results.iter().map(value).collect());
+        }
+        if self.has_stack {
+            add("stack", true.into());
+        }
+        if let Some(PlannedCondition { in_kernel, afterwards }) = &self.condition {
+            let afterwards: Vec<_> =
+                afterwards.iter().map(|(text, why)| json!({"condition": text, "reason": why})).collect();
+            add("if", json!({"kernel": in_kernel, "afterwards": afterwards}));
+        }
+        object
+    }
+}
+
+impl PlannedCondition {
+    fn text(&self, out: &mut String, palette: Palette) {
+        let kernel = self.in_kernel.iter().map(|text| (text, "decided in the kernel".to_owned()));
+        let afterwards = self.afterwards.iter().map(|(text, why)| (text, format!("decided on the record: {why}")));
+        for (text, decided) in kernel.chain(afterwards) {
+            let _ = write!(out, "    if {}  ", printable(text));
+            palette.paint(out, Paint::Dim, &decided);
+            out.push('\n');
+        }
     }
 }
 
@@ -213,7 +264,12 @@ impl PlannedValue {
         let type_name = if full_types { self.type_name.clone() } else { short(&self.type_name) };
         let value =
             if self.name.is_empty() { format!("→ {type_name}") } else { format!("{}: {type_name}", self.name) };
-        (printable(&value).into_owned(), place_text(&self.location))
+        (printable(&value).into_owned(), self.place_text())
+    }
+
+    fn place_text(&self) -> String {
+        let place = place_text(&self.location);
+        if self.is_part { format!("behind {}", place.strip_prefix("in ").unwrap_or(&place)) } else { place }
     }
 }
 
@@ -281,7 +337,12 @@ mod tests {
 
     fn value(name: &str, type_name: &str, places: &[Place]) -> PlannedValue {
         let pieces = places.iter().map(|place| Piece { size_bytes: 8, place: place.clone() }).collect();
-        PlannedValue { name: name.to_owned(), type_name: type_name.to_owned(), location: Location { pieces } }
+        PlannedValue {
+            name: name.to_owned(),
+            type_name: type_name.to_owned(),
+            location: Location { pieces },
+            is_part: false,
+        }
     }
 
     fn memory(displacement: i64, indirect: Option<i64>) -> Place {

@@ -47,6 +47,8 @@ pub struct Summary {
     pub returns: u64,
     /// Calls that a condition left out because a part of it could not be read.
     pub undecided: u64,
+    /// Calls whose condition was decided outside of the kernel; `None` if the kernel decided all of it.
+    pub judged: Option<u64>,
     pub losses: Losses,
     /// Share of the target's time that the probes took, 1 is all of it; `None` if it could not be measured.
     pub overhead: Option<f64>,
@@ -56,7 +58,7 @@ impl Summary {
     /// Of a target that exited before anything was attached to it.
     pub fn exited_early() -> Self {
         let reason = StopReason::TargetExited;
-        Self { reason, calls: 0, returns: 0, undecided: 0, losses: Losses::default(), overhead: None }
+        Self { reason, calls: 0, returns: 0, undecided: 0, judged: None, losses: Losses::default(), overhead: None }
     }
 
     /// 0 done, 3 done but events were lost, 4 ended by a safety guard.
@@ -80,6 +82,9 @@ impl Summary {
                 self.lost_where(),
             ),
         ];
+        if let Some(judged) = self.judged {
+            parts.push(format!("condition decided on the records of {}", units::counted(judged, "call")));
+        }
         if self.undecided > 0 {
             parts.push(format!("condition could not be decided: {}", units::count(self.undecided)));
         }
@@ -120,6 +125,9 @@ impl Summary {
         }
         if let Some(object) = object.as_object_mut().filter(|_| self.undecided > 0) {
             object.insert("undecided".to_owned(), self.undecided.into());
+        }
+        if let (Some(object), Some(judged)) = (object.as_object_mut(), self.judged) {
+            object.insert("judged".to_owned(), judged.into());
         }
         object.to_string()
     }
@@ -167,7 +175,15 @@ mod tests {
     use super::*;
 
     fn summary(reason: StopReason) -> Summary {
-        Summary { reason, calls: 10, returns: 10, undecided: 0, losses: Losses::default(), overhead: Some(0.003) }
+        Summary {
+            reason,
+            calls: 10,
+            returns: 10,
+            undecided: 0,
+            judged: None,
+            losses: Losses::default(),
+            overhead: Some(0.003),
+        }
     }
 
     #[test]

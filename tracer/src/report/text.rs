@@ -177,6 +177,10 @@ impl<W: Write> TextReport<W> {
                 line.push_str("→ ");
                 line.push_str(&self.values.lines(value).join(&below));
             }
+            (Ending::Returned, Returned::Parts(parts)) => {
+                line.push_str("→ ");
+                self.named(line, parts, end.depth, ["", ""]);
+            }
             (Ending::Returned, Returned::Nothing) => line.push_str("→ ()"),
             (Ending::Returned, Returned::NotAsked) => line.push('→'),
             (Ending::Returned, Returned::Untyped | Returned::Absent) => line.push_str("→ ?"),

@@ -40,6 +40,7 @@ fn the_corpus_reads_as_a_tree() {
             calls: stream.calls(),
             returns: stream.returns(),
             undecided: 0,
+            judged: None,
             losses,
             overhead: Some(0.003),
         })

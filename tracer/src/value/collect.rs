@@ -1,25 +1,29 @@
 //! The items of a collection, as they are found: a list, a set or a map, and how many are missing.
 
 use super::decode::{Decoder, Depth};
+use super::lookup::Search;
 use super::place::Missing;
 use super::source::Source;
 use super::value::{Omitted, Value};
 use super::view::{Part, Shown};
 
 /// What was found so far.
-pub(super) struct Found {
+pub(super) struct Found<'s> {
     shown: Shown,
     items: Vec<Value>,
     entries: Vec<(Value, Value)>,
+    /// If only one item is wanted: nothing else is kept.
+    search: Option<&'s Search<'s>>,
 }
 
-impl Found {
-    pub(super) fn new(shown: Shown) -> Self {
-        Self { shown, items: Vec::new(), entries: Vec::new() }
+impl<'s> Found<'s> {
+    pub(super) fn new(shown: Shown, search: Option<&'s Search<'s>>) -> Self {
+        Self { shown, items: Vec::new(), entries: Vec::new(), search }
     }
 
     pub(super) fn len(&self) -> u64 {
-        (self.items.len() + self.entries.len()) as u64
+        let passed = self.search.map_or(0, Search::passed);
+        passed + (self.items.len() + self.entries.len()) as u64
     }
 
     /// Adds the item at `source`.
@@ -29,6 +33,9 @@ impl Found {
 
     /// Adds the item whose value is not where its key is.
     pub(super) fn push_apart(&mut self, decoder: &Decoder<'_>, first: Source<'_>, second: Source<'_>, depth: Depth) {
+        if let Some(search) = self.search {
+            return search.look(decoder, self.shown, first, second);
+        }
         let read = |part: Part, source: Source<'_>| decoder.value(part.ty, source.at(part.offset), depth);
         match self.shown {
             Shown::List(part) | Shown::Set(part) => self.items.push(read(part, first)),
@@ -43,6 +50,9 @@ impl Found {
 
     /// The collection, of `length` items in all.
     pub(super) fn finish(self, length: u64) -> Value {
+        if let Some(search) = self.search {
+            search.end(length);
+        }
         let omitted = Omitted::count(length.saturating_sub(self.len()));
         match self.shown {
             Shown::List(_) => Value::Sequence { items: self.items, omitted },

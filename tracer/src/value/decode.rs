@@ -8,17 +8,19 @@ use super::flags::flags;
 use super::image::Memory;
 use super::layout::{Enum, Field, Shape, StructStyle, Tag, Type, TypeId, Types, Variant};
 use super::limits::{Limits, NESTING_MAX, PARTS_MAX, RAW_BYTES_MAX, SEQUENCE_BYTES_MAX};
+use super::lookup::Search;
 use super::name;
 use super::place::{Location, Missing};
 use super::source::Source;
+use super::string::{text_or_bytes, up_to_nul};
 use super::styled::styled;
 use super::value::{Omitted, Payload, Value};
-use super::view::{Dynamic, Items, Stretch, TABLE_ALIGN_OFFSET, USER_ADDRESSES, View, view};
+use super::view::{Dynamic, Items, Shown, Stretch, TABLE_ALIGN_OFFSET, USER_ADDRESSES, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
     match Source::root(location, memory) {
-        Ok(source) => Decoder { types, memory, limits, parts: Cell::new(0) }.value(ty, source, Depth::default()),
+        Ok(source) => Decoder::new(types, memory, limits).value(ty, source, Depth::default()),
         Err(missing) => Value::Unreadable(missing),
     }
 }
@@ -33,7 +35,7 @@ pub(super) fn decode_part(
     limits: &Limits,
 ) -> Value {
     let field = Field { name: String::new(), offset: 0, ty, bits };
-    Decoder { types, memory, limits, parts: Cell::new(0) }.part(&field, source, Depth::default())
+    Decoder::new(types, memory, limits).part(&field, source, Depth::default())
 }
 
 pub(super) struct Decoder<'a> {
@@ -42,6 +44,8 @@ pub(super) struct Decoder<'a> {
     pub(super) limits: &'a Limits,
     /// Values decoded so far, see [`PARTS_MAX`].
     parts: Cell<u32>,
+    /// What the outermost collection is gone through for, until that begins.
+    pub(super) search: Cell<Option<&'a Search<'a>>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -60,6 +64,17 @@ impl Depth {
     }
 }
 
+impl<'a> Decoder<'a> {
+    pub(super) fn new(types: &'a Types, memory: &'a dyn Memory, limits: &'a Limits) -> Self {
+        Self { types, memory, limits, parts: Cell::new(0), search: Cell::new(None) }
+    }
+
+    /// Room for the items of a collection.
+    pub(super) fn found(&self, shown: Shown) -> Found<'a> {
+        Found::new(shown, self.search.take())
+    }
+}
+
 impl Decoder<'_> {
     pub(super) fn value(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Value {
         self.parts.set(self.parts.get() + 1);
@@ -69,7 +84,7 @@ impl Decoder<'_> {
         self.viewed(ty, source, depth).unwrap_or_else(Value::Unreadable)
     }
 
-    fn viewed(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {
+    pub(super) fn viewed(&self, ty: TypeId, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {
         let size_bytes = self.types.get(ty).size_bytes;
         let inner = depth.nested();
         Ok(match view(self.types, ty) {
@@ -240,7 +255,7 @@ impl Decoder<'_> {
             let bytes = self.memory.read_prefix(start, (shown * items.stride).min(SEQUENCE_BYTES_MAX))?;
             shown = bytes.len() as u64 / items.stride;
         }
-        let mut found = Found::new(items.shown);
+        let mut found = self.found(items.shown);
         for i in 0..shown {
             found.push(self, Source::Memory(start.wrapping_add(i * items.stride)), depth.pointed_to());
         }
@@ -400,34 +415,4 @@ pub(super) fn zero_extended(bytes: &[u8]) -> u128 {
 pub(super) fn number(bits: u128, bit_count: u32, signed: bool) -> Value {
     let unused = 128_u32.saturating_sub(bit_count).min(127);
     if signed { Value::Signed((bits << unused) as i128 >> unused) } else { Value::Unsigned(bits) }
-}
-
-/// The bytes in front of the first NUL; without one, all of them and what was `omitted`.
-fn up_to_nul(mut bytes: Vec<u8>, omitted: Omitted) -> Value {
-    match bytes.iter().position(|byte| *byte == 0) {
-        Some(end) => {
-            bytes.truncate(end);
-            text_or_bytes(bytes, Omitted::Nothing)
-        }
-        None => text_or_bytes(bytes, omitted),
-    }
-}
-
-/// Text if it is UTF-8; a character that a limit cut in two is left out.
-pub(super) fn text_or_bytes(mut bytes: Vec<u8>, mut omitted: Omitted) -> Value {
-    if let Err(error) = std::str::from_utf8(&bytes)
-        && error.error_len().is_none()
-        && !omitted.is_nothing()
-        && error.valid_up_to() > 0
-    {
-        let cut = (bytes.len() - error.valid_up_to()) as u64;
-        bytes.truncate(error.valid_up_to());
-        if let Omitted::Count(count) = omitted {
-            omitted = Omitted::Count(count.saturating_add(cut));
-        }
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Value::Text { text, omitted },
-        Err(error) => Value::Bytes { bytes: error.into_bytes(), omitted },
-    }
 }

@@ -46,7 +46,7 @@ impl Decoder<'_> {
         let (length, head, capacity) =
             (word(ring.length_offset)?, word(ring.head_offset)?, word(ring.capacity_offset)?);
         let start = word(ring.pointer_offset)?;
-        let mut found = Found::new(items.shown);
+        let mut found = self.found(items.shown);
         if items.stride > 0 && length > 0 {
             if length > capacity || head >= capacity || capacity.checked_mul(items.stride).is_none() {
                 return self.raw(ty, source);
@@ -74,7 +74,7 @@ impl Decoder<'_> {
     ) -> Result<Value, Missing> {
         let word = |offset| source.at(offset).word(self.memory);
         let (length, mask) = (word(table.length_offset)?, word(table.mask_offset)?);
-        let mut found = Found::new(items.shown);
+        let mut found = self.found(items.shown);
         if length == 0 {
             return Ok(found.finish(0));
         }
@@ -104,7 +104,7 @@ impl Decoder<'_> {
     pub(super) fn list(&self, ty: TypeId, source: Source<'_>, list: List, depth: Depth) -> Result<Value, Missing> {
         let length = source.at(list.length_offset).word(self.memory)?;
         let first = source.at(list.first_offset).word(self.memory)?;
-        let mut found = Found::new(Shown::List(list.value));
+        let mut found = self.found(Shown::List(list.value));
         if (length == 0) != (first == 0) {
             return self.raw(ty, source);
         }
@@ -126,7 +126,7 @@ impl Decoder<'_> {
         let key = Part { offset: 0, ty: tree.key };
         let shown =
             tree.value.map_or(Shown::Set(key), |value| Shown::Map { key, value: Part { offset: 0, ty: value } });
-        let mut walk = Walk { tree, found: Found::new(shown), left: self.limited(length), steps: 0 };
+        let mut walk = Walk { tree, found: self.found(shown), left: self.limited(length), steps: 0 };
         if length == 0 {
             return Ok(walk.found.finish(0));
         }
@@ -173,7 +173,7 @@ impl Decoder<'_> {
     }
 
     /// What was found; the reason if nothing was.
-    fn finish_found(&self, found: Found, length: u64, start: u64) -> Result<Value, Missing> {
+    fn finish_found(&self, found: Found<'_>, length: u64, start: u64) -> Result<Value, Missing> {
         match self.memory.read(start, 1) {
             Err(missing) if found.len() == 0 && length > 0 => Err(missing),
             _ => Ok(found.finish(length)),
@@ -183,7 +183,7 @@ impl Decoder<'_> {
 
 struct Walk<'t> {
     tree: &'t Tree,
-    found: Found,
+    found: Found<'t>,
     /// Items that may still be shown.
     left: u64,
     /// Nodes visited.

@@ -1,10 +1,10 @@
 //! Bytes → cells, locks, ranges, vectors in place, and values that are told by a few numbers.
 
-use super::collect::Found;
-use super::decode::{Decoder, Depth, number, text_or_bytes, zero_extended};
+use super::decode::{Decoder, Depth, number, zero_extended};
 use super::layout::{StructStyle, TypeId};
 use super::place::Missing;
 use super::source::Source;
+use super::string::text_or_bytes;
 use super::told;
 use super::value::{Omitted, Payload, Value};
 use super::view::{Hidden, Inline, Items, Number, Part, Range, Shell, Told};
@@ -89,7 +89,7 @@ impl Decoder<'_> {
         depth: Depth,
     ) -> Result<Value, Missing> {
         let Some(length) = self.inline_length(source, inline)? else { return self.raw(ty, source) };
-        let mut found = Found::new(items.shown);
+        let mut found = self.found(items.shown);
         for i in 0..length.min(self.limits.items_max) {
             found.push(self, source.at(inline.offset.saturating_add(i * items.stride)), depth);
         }

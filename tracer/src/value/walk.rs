@@ -1,14 +1,18 @@
 //! A way through a value: from where it is over fields, pointers, elements and variants to a part of it.
 //! Found once from types (see `plan::expression::resolve`), gone through for each record or live process.
 
+use std::sync::Arc;
+
 use super::decode::{decode_part, zero_extended};
 use super::image::Memory;
 use super::layout::{Enum, Shape, Tag, TypeId, Types};
 use super::limits::Limits;
+use super::lookup::{self, Key};
 use super::place::{Location, Missing};
 use super::source::Source;
+use super::string::text_at;
 use super::value::Value;
-use super::view::Stretch;
+use super::view::{Part as ItemPart, Stretch};
 
 /// A part of a value: the way to it, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ impl Way {
 }
 
 /// One step of the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// So many bytes further on, in the same object.
     Offset(u64),
@@ -35,6 +39,17 @@ pub enum Step {
     Element { stretch: Stretch, stride: u64, index: u64 },
     /// The way goes on only if the enum here has this variant, a number into [`Enum::variants`].
     Variant { ty: TypeId, variant: usize },
+    /// To a part of an item of the collection of that type here; the way ends if there is no such item.
+    Item { ty: TypeId, which: Which, part: ItemPart },
+}
+
+/// Which item of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Counted from 0, in the collection's order.
+    Number(u64),
+    /// The one with this key.
+    Key(Arc<Key>),
 }
 
 /// Where a way leads.
@@ -44,6 +59,23 @@ pub enum Part {
     Value { ty: TypeId, bits: Option<(u32, u32)> },
     /// To a length.
     Length(Length),
+    /// To so many bytes, at most 16, that are shown as one number.
+    Bytes(u64),
+    /// To the bytes of a text.
+    Text(TextPlace),
+}
+
+/// Where a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextPlace {
+    Stretch(Stretch),
+    /// A pointer to bytes that end with a NUL.
+    CString,
+    /// In place, up to a NUL or that many bytes.
+    CharArray(u64),
+    /// In place, that many bytes.
+    Bytes(u64),
+    ThreadName,
 }
 
 /// What tells how long something is.
@@ -53,6 +85,8 @@ pub enum Length {
     Fixed(u64),
     /// The length word of a stretch.
     Word(Stretch),
+    /// A length word of less than 8 bytes.
+    Short { offset: u64, size_bytes: u64 },
     /// The NUL behind a pointer.
     CString,
     /// The NUL in an array of that size, or its end.
@@ -73,6 +107,11 @@ pub fn read(types: &Types, way: &Way, location: &Location, memory: &dyn Memory, 
             Ok(length) => Value::Unsigned(length.into()),
             Err(missing) => Value::Unreadable(missing),
         },
+        Part::Bytes(size_bytes) => match source.read(memory, size_bytes.min(16)) {
+            Ok(bytes) => Value::Unsigned(zero_extended(&bytes)),
+            Err(missing) => Value::Unreadable(missing),
+        },
+        Part::Text(text) => text_at(text, source, memory, limits).unwrap_or_else(Value::Unreadable),
     })
 }
 
@@ -92,6 +131,9 @@ pub(crate) fn measure(
         Length::Word(stretch) => {
             Ok(source.at(stretch.length_offset).word(memory)?.saturating_sub(stretch.terminator_bytes))
         }
+        Length::Short { offset, size_bytes } => {
+            Ok(zero_extended(&source.at(offset).read(memory, size_bytes.min(8))?) as u64)
+        }
         Length::CString => {
             let pointer = source.word(memory)?;
             up_to_nul(memory.read_prefix(pointer, limits.string_bytes_max)?).map_err(|_| Missing::NotCaptured)
@@ -109,20 +151,24 @@ pub(crate) fn follow<'l>(
 ) -> Result<Option<Source<'l>>, Missing> {
     let mut here = source;
     for step in steps {
-        here = match *step {
-            Step::Offset(bytes) => here.at(bytes),
-            Step::Follow(bytes) => Source::Memory(here.word(memory)?.wrapping_add(bytes)),
+        here = match step {
+            Step::Offset(bytes) => here.at(*bytes),
+            Step::Follow(bytes) => Source::Memory(here.word(memory)?.wrapping_add(*bytes)),
             Step::Element { stretch, stride, index } => {
                 let length = here.at(stretch.length_offset).word(memory)?.saturating_sub(stretch.terminator_bytes);
-                if index >= length {
+                if *index >= length {
                     return Ok(None);
                 }
                 let start = here.at(stretch.pointer_offset).word(memory)?.wrapping_add(stretch.data_offset);
-                Source::Memory(start.wrapping_add(stride.wrapping_mul(index)))
+                Source::Memory(start.wrapping_add(stride.wrapping_mul(*index)))
             }
-            Step::Variant { ty, variant } => match active(types, ty, here, memory)? == Some(variant) {
+            Step::Variant { ty, variant } => match active(types, *ty, here, memory)? == Some(*variant) {
                 true => here,
                 false => return Ok(None),
+            },
+            Step::Item { ty, which, part } => match lookup::find(types, *ty, which, here, memory)? {
+                Some(item) => Source::Memory(item.wrapping_add(part.offset)),
+                None => return Ok(None),
             },
         };
     }

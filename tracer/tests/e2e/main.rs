@@ -11,6 +11,7 @@ mod conditions;
 mod corpus;
 mod detach;
 mod fallback;
+mod filters;
 mod foreign_rust;
 mod inlined;
 mod limit;

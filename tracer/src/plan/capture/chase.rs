@@ -213,7 +213,7 @@ impl Compiler<'_> {
     }
 
     /// With the pointer in the accumulator.
-    fn string(&mut self) -> Step {
+    pub(super) fn string(&mut self) -> Step {
         // One more for the NUL: a string as long as the limit is not cut.
         let limit_bytes = self.limits.string_bytes_max.saturating_add(1).min(CHUNK_BYTES_MAX as u64);
         self.assembler.emit(OpCode::CopyString, |op| op.b = limit_bytes)

@@ -12,6 +12,7 @@ mod place;
 mod routine;
 mod select;
 mod sequence;
+mod way;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,6 +27,7 @@ use crate::value::layout::{TypeId, Types};
 use crate::value::place::{Location, MemoryPlace, Place, Register};
 use crate::value::term::Term;
 use crate::value::view::{View, view};
+use crate::value::walk::Way;
 
 /// A compiled plan. Flags and the kept register are the caller's to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +37,21 @@ pub struct Capture {
     pub is_complete: bool,
 }
 
+/// What a plan is to copy: a value, or only the part of it that a way leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    pub ty: TypeId,
+    pub location: &'w Location,
+    pub way: Option<&'w Way>,
+    /// Bytes of one string, if not as many as of other values.
+    pub string_bytes_max: Option<u64>,
+}
+
 /// Times that a plan is compiled anew because more of its types have to be routines.
 const ATTEMPTS_MAX: u32 = 8;
 
 /// The plan that copies these values, in this order of importance.
-pub fn compile(types: &Types, values: &[(TypeId, Location)], limits: &Limits) -> Capture {
+pub fn compile(types: &Types, values: &[Wanted<'_>], limits: &Limits) -> Capture {
     let mut shared = BTreeSet::new();
     for _ in 1..ATTEMPTS_MAX {
         let (capture, wanted) = Compiler::new(types, limits, shared.clone()).compile(values);
@@ -53,7 +65,7 @@ pub fn compile(types: &Types, values: &[(TypeId, Location)], limits: &Limits) ->
 
 struct Compiler<'t> {
     types: &'t Types,
-    limits: &'t Limits,
+    limits: Limits,
     assembler: Assembler,
     registers: Vec<u8>,
     routines: Routines,
@@ -81,23 +93,32 @@ impl Depth {
 type Step = Result<(), Stop>;
 
 impl<'t> Compiler<'t> {
-    fn new(types: &'t Types, limits: &'t Limits, shared: BTreeSet<TypeId>) -> Self {
+    fn new(types: &'t Types, limits: &Limits, shared: BTreeSet<TypeId>) -> Self {
         let (assembler, routines) = (Assembler::new(), Routines::new(shared));
-        Self { types, limits, assembler, registers: Vec::new(), routines, leads_further: HashMap::new() }
+        Self { types, limits: *limits, assembler, registers: Vec::new(), routines, leads_further: HashMap::new() }
     }
 
     /// The plan, and the types that must be routines for it to be whole.
-    fn compile(mut self, values: &[(TypeId, Location)]) -> (Capture, BTreeSet<TypeId>) {
-        for (ty, location) in values {
-            self.root(*ty, location);
+    fn compile(mut self, values: &[Wanted<'_>]) -> (Capture, BTreeSet<TypeId>) {
+        for wanted in values {
+            match wanted.way {
+                None => self.root(wanted.ty, wanted.location),
+                Some(_) => self.root_of_part(wanted),
+            }
         }
-        for (done, (ty, location)) in values.iter().enumerate() {
+        let limits = self.limits;
+        for (done, wanted) in values.iter().enumerate() {
             let used = self.assembler.len();
             let share = OPS_MAX.saturating_sub(used) / (values.len() - done);
             self.assembler.ops_max = used + share;
-            let base = Base::Pieces { location, offset: 0 };
-            self.attempt(|compiler| compiler.chase_root(*ty, location, base));
+            self.limits.string_bytes_max = wanted.string_bytes_max.unwrap_or(limits.string_bytes_max);
+            let (location, base) = (wanted.location, Base::Pieces { location: wanted.location, offset: 0 });
+            self.attempt(|compiler| match wanted.way {
+                None => compiler.chase_root(wanted.ty, location, base),
+                Some(way) => compiler.part(location, way),
+            });
         }
+        self.limits = limits;
         self.assembler.ops_max = OPS_MAX;
         self.compile_routines();
         let routines = std::mem::replace(&mut self.routines, Routines::new(BTreeSet::new()));

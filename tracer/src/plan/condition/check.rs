@@ -3,15 +3,16 @@
 use tracer_ebpf::abi::filter::Match;
 
 use super::compare::{self, Subject};
-use super::logic::{Leaf, Logic, Root, Test, TextPlace};
+use super::logic::{Leaf, Logic, Root, Test};
 use super::ranges::Ranges;
+use super::relation;
 use crate::plan::description::Parameter;
 use crate::plan::expression::error::{ExpressionError, Mistake};
 use crate::plan::expression::resolve::{enum_with, resolve, resolve_behind, shown};
-use crate::plan::expression::{Expression, Kind, Literal, Operator, Path, Span, StepKind, Variant};
+use crate::plan::expression::{Expression, Kind, Literal, Operator, Path, PathStep, Span, StepKind, Variant};
 use crate::plan::nearest;
 use crate::value::layout::{Enum, Shape, TypeId, Types, UNRESUMED};
-use crate::value::walk::{Part, Step, Way};
+use crate::value::walk::{Part, Step, TextPlace, Way};
 
 /// What the names of an expression may mean: one function's arguments and result.
 #[derive(Clone, Copy)]
@@ -23,6 +24,24 @@ pub(crate) struct Scope<'s> {
     /// No debug information says what there is.
     pub(crate) is_untyped: bool,
     pub(crate) result: Outcome<'s>,
+    /// What is known to hold where a part of the condition is looked at.
+    pub(crate) facts: &'s [Fact],
+}
+
+/// That a value has a variant: behind `message is Save &&`, `message.id` is a field of that variant.
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    subject: Path,
+    variant: Variant,
+}
+
+/// What an expression says of variants, if it holds.
+fn facts(expression: &Expression) -> Vec<Fact> {
+    match &expression.kind {
+        Kind::Is { subject, variant } => vec![Fact { subject: subject.clone(), variant: variant.clone() }],
+        Kind::And(left, right) => [facts(left), facts(right)].concat(),
+        _ => Vec::new(),
+    }
 }
 
 /// What the end of a call tells.
@@ -43,7 +62,7 @@ impl Scope<'_> {
     /// The condition's logic.
     pub(crate) fn condition(&self, expression: &Expression) -> Checked<Logic> {
         match &expression.kind {
-            Kind::And(left, right) => Ok(Logic::all([self.condition(left)?, self.condition(right)?])),
+            Kind::And(..) => Ok(Logic::all(self.conjuncts(expression)?.into_iter().map(|(_, logic)| logic))),
             Kind::Or(left, right) => Ok(Logic::any([self.condition(left)?, self.condition(right)?])),
             Kind::Not(inner) => Ok(self.condition(inner)?.negated()),
             Kind::Compare { operator, left, right } => self.comparison(*operator, left, right),
@@ -52,6 +71,17 @@ impl Scope<'_> {
             Kind::Literal(_) => Err(ExpressionError::new(expression.span, Mistake::NoCondition("a literal".into()))),
             Kind::Path(path) => self.flag(path),
         }
+    }
+
+    /// The parts that `&&` joins, each with its place in the text.
+    pub(crate) fn conjuncts(&self, expression: &Expression) -> Checked<Vec<(Span, Logic)>> {
+        let Kind::And(left, right) = &expression.kind else {
+            return Ok(vec![(expression.span, self.condition(expression)?)]);
+        };
+        let mut all = self.conjuncts(left)?;
+        let facts = [self.facts, facts(left).as_slice()].concat();
+        all.extend(Scope { facts: &facts, ..*self }.conjuncts(right)?);
+        Ok(all)
     }
 
     /// A `bool` by itself.
@@ -86,7 +116,7 @@ impl Scope<'_> {
             .map_err(|mistake| ExpressionError::new(literal_span, mistake))
     }
 
-    /// `color == RED`: a name of an enumeration's value.
+    /// `color == RED`: a name of an enumeration's value; or two values.
     fn enumerator(&self, operator: Operator, path: &Path, name: &Path, span: Span) -> Checked<Logic> {
         let subject = self.subject(path)?;
         let last = name.name.rsplit("::").next().unwrap_or(&name.name);
@@ -98,7 +128,8 @@ impl Scope<'_> {
                     .map_err(|mistake| ExpressionError::new(name.span, mistake))
             }
             (true, None) => self.subject(name).map(|_| Logic::Constant(false)),
-            (false, _) => Err(ExpressionError::new(span, Mistake::TwoPaths)),
+            (false, _) => relation::with_subject(self.types, subject, operator, self.subject(name)?)
+                .map_err(|mistake| ExpressionError::new(span, mistake)),
         }
     }
 
@@ -133,8 +164,24 @@ impl Scope<'_> {
         Ok(Logic::all([is_active, content]))
     }
 
-    /// What a path means in this function.
+    /// What a path means in this function, and behind what is known of variants.
     pub(crate) fn subject(&self, path: &Path) -> Checked<Subject> {
+        let found = self.named(path);
+        let Err(ExpressionError { mistake: Mistake::UnknownField { .. }, .. }) = &found else { return found };
+        let through = |fact: &Fact| {
+            let known = fact.subject.steps.len();
+            let leads = path.steps.len() > known
+                && path.name == fact.subject.name
+                && path.steps.iter().zip(&fact.subject.steps).all(|(own, known)| own.kind == known.kind);
+            let mut path = path.clone();
+            let kind = StepKind::Field(fact.variant.name.clone());
+            leads.then(|| path.steps.insert(known, PathStep { span: fact.variant.span, kind }))?;
+            self.named(&path).ok()
+        };
+        self.facts.iter().rev().find_map(through).map_or(found, Ok)
+    }
+
+    fn named(&self, path: &Path) -> Checked<Subject> {
         let builtin = |root| {
             let builtin = Subject { root, way: Way::whole(TypeId(u32::MAX)) };
             match path.steps.first() {
@@ -168,7 +215,7 @@ impl Scope<'_> {
         }
     }
 
-    fn has_argument(&self, name: &str) -> bool {
+    pub(crate) fn has_argument(&self, name: &str) -> bool {
         self.arguments.iter().any(|argument| &*argument.name == name)
     }
 
@@ -244,7 +291,7 @@ fn no_value(expression: &Expression) -> ExpressionError {
 }
 
 /// Whether the enum at the end of the way has its variant of that number.
-fn tag_test(root: Root, way: &Way, layout: &Enum, number: usize) -> Result<Logic, Mistake> {
+pub(super) fn tag_test(root: Root, way: &Way, layout: &Enum, number: usize) -> Result<Logic, Mistake> {
     let Some(tag) = layout.tag else { return Ok(Logic::Constant(number == 0)) };
     let accepted = tags(layout, number).ok_or(Mistake::NotInKernel("its enum has a tag of more than 8 bytes"))?;
     let mut steps = way.steps.clone();
@@ -277,8 +324,17 @@ pub(crate) fn tags(layout: &Enum, number: usize) -> Option<Ranges> {
     Some(outside.complement())
 }
 
-/// A test of the thread's name.
-pub(crate) fn thread_name(how: Match, wanted: &str, negated: bool) -> Logic {
+/// A test of the thread's name, which may be given by its beginning (`tokio-*`) or its end.
+pub(crate) fn thread_name(how: Match, wanted: &str, negated: bool) -> Result<Logic, Mistake> {
+    let (how, wanted) = match (how, wanted.strip_suffix('*'), wanted.strip_prefix('*')) {
+        (Match::Equals, Some(start), None) => (Match::StartsWith, start),
+        (Match::Equals, None, Some(end)) => (Match::EndsWith, end),
+        (Match::Equals, Some(_), Some(middle)) => (Match::Contains, middle.trim_end_matches('*')),
+        _ => (how, wanted),
+    };
+    if how != Match::Contains && wanted.contains('*') {
+        return Err(Mistake::StarAmid);
+    }
     let test = Test::Text { text: TextPlace::ThreadName, how, wanted: wanted.as_bytes().to_vec(), negated };
-    Logic::Leaf(Leaf { root: Root::ThreadName, steps: Vec::new(), test })
+    Ok(Logic::Leaf(Leaf { root: Root::ThreadName, steps: Vec::new(), test }))
 }

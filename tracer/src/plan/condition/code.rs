@@ -6,13 +6,13 @@ use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode, REGISTER_DURATION, REGISTER_PA
 
 use super::Places;
 use super::check::tags;
-use super::logic::{Leaf, Logic, Root, Test, TextPlace};
+use super::logic::{Leaf, Logic, Root, Test};
 use super::ranges::Ranges;
 use crate::plan::expression::error::Mistake;
 use crate::value::layout::Shape;
 use crate::value::place::{Location, MemoryPlace, Place};
 use crate::value::view::Stretch;
-use crate::value::walk::Step;
+use crate::value::walk::{Step, TextPlace, Which};
 
 /// The operations that decide `logic`; texts are added to `texts`.
 pub(super) fn compile(logic: &Logic, places: &Places<'_>, texts: &mut Vec<Text>) -> Result<Vec<Op>, Mistake> {
@@ -27,6 +27,8 @@ pub(super) fn compile(logic: &Logic, places: &Places<'_>, texts: &mut Vec<Text>)
     code.place(end);
     code.finish()
 }
+
+const TWO_VALUES: Mistake = Mistake::NotInKernel("it compares two values of the target");
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Label(usize);
@@ -146,11 +148,12 @@ impl<'c> Code<'c> {
         match &leaf.test {
             Test::Bits { accepted, .. } => self.accept(accepted, 0, holds, fails, next),
             Test::Text { how, wanted, negated, .. } => {
-                let text = self.text(wanted);
+                let text = self.text(wanted)?;
                 self.jump(OpCode::MatchText, fails, |op| (op.immediate, op.a, op.b) = (text, *how as u64, 1));
                 self.accept(&Ranges::one(64, u64::from(!negated)), 0, holds, fails, next);
             }
             Test::TextLength { .. } => return Err(Mistake::NoLength("a thread's name".into())),
+            Test::Relation { .. } => return Err(TWO_VALUES),
         }
         Ok(())
     }
@@ -165,34 +168,38 @@ impl<'c> Code<'c> {
     }
 
     fn typed(&mut self, leaf: &Leaf, holds: Label, fails: Label, next: Label) -> Result<(), Mistake> {
-        let location = self.places.location(leaf.root).ok_or(Mistake::NotInKernel("its place is not known"))?;
+        let location = self.places.location(leaf.root).ok_or(Mistake::Unreadable("its place is not known"))?;
         let mut here = self.root(location, fails)?;
         for step in &leaf.steps {
-            here = match *step {
-                Step::Offset(bytes) => here.at(bytes),
+            here = match step {
+                Step::Offset(bytes) => here.at(*bytes),
                 Step::Follow(bytes) => {
                     self.word(here, fails)?;
-                    Here::Slot(self.save()?, bytes)
+                    Here::Slot(self.save()?, *bytes)
                 }
                 Step::Element { stretch, stride, index } => {
                     self.word(here.at(stretch.length_offset), fails)?;
                     let least = index.saturating_add(1).saturating_add(stretch.terminator_bytes);
                     self.jump(OpCode::JumpUnless, fails, |op| (op.a, op.b) = (least, u64::MAX));
                     self.word(here.at(stretch.pointer_offset), fails)?;
-                    Here::Slot(self.save()?, stretch.data_offset.wrapping_add(stride.wrapping_mul(index)))
+                    Here::Slot(self.save()?, stretch.data_offset.wrapping_add(stride.wrapping_mul(*index)))
                 }
                 Step::Variant { ty, variant } => {
                     let types = self.places.types;
-                    if let Shape::Enum(layout) = &types.get(ty).shape
+                    if let Shape::Enum(layout) = &types.get(*ty).shape
                         && let Some(tag) = layout.tag
                     {
-                        let accepted = tags(layout, variant).ok_or(Mistake::NotInKernel("its enum has a wide tag"))?;
+                        let accepted = tags(layout, *variant).ok_or(Mistake::NotInKernel("its enum has a wide tag"))?;
                         let shift = self.load(here.at(tag.offset), tag.size_bytes, fails)?;
                         let active = self.label();
                         self.accept(&accepted, shift, active, fails, active);
                         self.place(active);
                     }
                     here
+                }
+                Step::Item { which: Which::Key(_), .. } => return Err(Mistake::NotInKernel("it is found by its key")),
+                Step::Item { which: Which::Number(_), .. } => {
+                    return Err(Mistake::NotInKernel("its collection has to be gone through"));
                 }
             };
         }
@@ -214,7 +221,7 @@ impl<'c> Code<'c> {
             }
             Test::Text { text, how, wanted, negated } => {
                 let length = self.text_words(*text, here, fails)?;
-                let number = self.text(wanted);
+                let number = self.text(wanted)?;
                 self.jump(OpCode::MatchText, fails, |op| {
                     (op.register, op.immediate, op.a) = (length, number, *how as u64);
                 });
@@ -225,6 +232,7 @@ impl<'c> Code<'c> {
                 self.emit(OpCode::Restore, |op| op.register = length);
                 self.accept(accepted, 0, holds, fails, next);
             }
+            Test::Relation { .. } => return Err(TWO_VALUES),
         }
         Ok(())
     }
@@ -253,6 +261,12 @@ impl<'c> Code<'c> {
                 self.address(here)?;
                 self.up_to_nul(fails)
             }
+            TextPlace::Bytes(count) => {
+                self.emit(OpCode::LoadConstant, |op| op.a = count);
+                let length = self.save()?;
+                self.address(here)?;
+                Ok(length)
+            }
             TextPlace::ThreadName => Ok(0),
         }
     }
@@ -265,15 +279,19 @@ impl<'c> Code<'c> {
         Ok(length)
     }
 
-    fn text(&mut self, wanted: &[u8]) -> u32 {
+    fn text(&mut self, wanted: &[u8]) -> Result<u32, Mistake> {
+        if wanted.len() > TEXT_BYTES_MAX {
+            return Err(Mistake::NotInKernel("texts are compared there up to 128 bytes"));
+        }
         let mut bytes = [0; TEXT_BYTES_MAX];
         bytes.iter_mut().zip(wanted).for_each(|(to, from)| *to = *from);
         let text = Text { size_bytes: wanted.len().min(TEXT_BYTES_MAX) as u64, bytes };
         let known = self.texts.iter().position(|known| *known == text);
-        known.unwrap_or_else(|| {
+        let number = known.unwrap_or_else(|| {
             self.texts.push(text);
             self.texts.len() - 1
-        }) as u32
+        });
+        Ok(number as u32)
     }
 
     /// Goes by whether the accumulator, shifted left by that many bits, is in the ranges.
@@ -324,7 +342,7 @@ impl<'c> Code<'c> {
         let displacement = place.displacement as u64;
         let registers = place.base.iter().chain(place.index.as_ref().map(|(index, _)| index));
         if !registers.into_iter().all(|register| register.is_readable()) {
-            return Err(Mistake::NotInKernel("it is behind a vector register"));
+            return Err(Mistake::Unreadable("it is behind a vector register"));
         }
         let start = match place.base {
             Some(base) => Here::Register(base.0, displacement),
@@ -396,7 +414,7 @@ impl<'c> Code<'c> {
                 }
                 Ok(64 - 8 * size_bytes as u32)
             }
-            Place::Register(_) => Err(Mistake::NotInKernel("it is in a vector register")),
+            Place::Register(_) => Err(Mistake::Unreadable("it is in a vector register")),
             Place::Memory(place) => {
                 let here = self.memory(place, fails)?.at(offset);
                 self.load(here, size_bytes, fails)
@@ -408,7 +426,7 @@ impl<'c> Code<'c> {
             }
             Place::Address(_) | Place::Value(_) => Err(Mistake::NotInKernel("its place has to be worked out")),
             Place::Constant(_) => Err(Mistake::NotInKernel("it is in pieces")),
-            Place::Missing(missing) => Err(Mistake::NotInKernel(missing.reason())),
+            Place::Missing(missing) => Err(Mistake::Unreadable(missing.reason())),
         }
     }
 }

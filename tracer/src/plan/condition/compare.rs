@@ -1,16 +1,17 @@
 //! One part of a value compared with a literal: what the types allow, and which bits or texts are accepted.
 
-use tracer_ebpf::abi::filter::{Match, TEXT_BYTES_MAX};
+use tracer_ebpf::abi::filter::Match;
 
-use super::check::thread_name;
-use super::logic::{Leaf, Logic, Root, Test, TextPlace};
+use super::check::{tag_test, thread_name};
+use super::logic::{Leaf, Logic, Root, Test};
 use super::ranges::{Ranges, bounds};
+use super::stored::{Stored, stored};
 use crate::plan::expression::error::Mistake;
 use crate::plan::expression::resolve::{known_fields, shown, simplified};
 use crate::plan::expression::{Literal, Operator};
 use crate::value::layout::{Shape, TypeId, Types};
-use crate::value::view::{View, view};
-use crate::value::walk::{Length, Part, Step, Way};
+use crate::value::view::{EnumStyle, Number, View, view};
+use crate::value::walk::{Length, Part, Step, TextPlace, Way};
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,55 +20,22 @@ pub(crate) struct Subject {
     pub(crate) way: Way,
 }
 
-/// How what is compared is stored.
-enum Stored<'t> {
-    Integer {
-        signed: bool,
-        bit_count: u32,
-    },
-    Float {
-        bit_count: u32,
-    },
-    Bool {
-        bit_count: u32,
-    },
-    Char {
-        bit_count: u32,
-    },
-    Pointer,
-    Text(TextPlace),
-    /// A number, or the address of a text: nobody says.
-    Word {
-        signed: bool,
-    },
-    Uuid,
-    Enumeration {
-        signed: bool,
-        bit_count: u32,
-        names: &'t [(String, i128)],
-    },
-    Duration,
-    Length(Length),
-    ThreadName,
-    Other,
-}
-
 pub(crate) fn integer_literal(value: i128) -> Literal {
     Literal::Integer { magnitude: value.unsigned_abs(), negative: value < 0 }
 }
 
 impl Subject {
-    fn ty(&self) -> Option<TypeId> {
+    pub(super) fn ty(&self) -> Option<TypeId> {
         match self.way.part {
             Part::Value { ty, .. } => Some(ty),
-            Part::Length(_) => None,
+            _ => None,
         }
     }
 
-    fn bits(&self) -> Option<(u32, u32)> {
+    pub(super) fn bits(&self) -> Option<(u32, u32)> {
         match self.way.part {
             Part::Value { bits, .. } => bits,
-            Part::Length(_) => None,
+            _ => None,
         }
     }
 
@@ -77,7 +45,7 @@ impl Subject {
             (Root::Duration, _) => "a duration".to_owned(),
             (Root::ThreadId, _) => "a thread's number".to_owned(),
             (Root::ThreadName, _) => "a thread's name".to_owned(),
-            (_, Part::Length(_)) => "a length".to_owned(),
+            (_, Part::Length(_) | Part::Bytes(_) | Part::Text(_)) => "a length".to_owned(),
             (_, Part::Value { ty, .. }) => match shown(types, ty) {
                 name if name.is_empty() => "a value of unknown type".to_owned(),
                 name => name,
@@ -94,7 +62,7 @@ impl Subject {
     }
 
     /// Behind references, newtypes and `Option`.
-    fn simple(self, types: &Types) -> Self {
+    pub(super) fn simple(self, types: &Types) -> Self {
         if self.is_typed() { Self { root: self.root, way: simplified(types, self.way) } } else { self }
     }
 
@@ -108,7 +76,23 @@ impl Subject {
         }
     }
 
-    fn leaf(self, further: u64, test: Test) -> Logic {
+    /// The contents of the variants of an enum that is shown as what it holds (`Cow`), each with the test whether it
+    /// is there.
+    fn contents(&self, types: &Types) -> Option<Vec<(Logic, Self)>> {
+        let ty = self.ty().filter(|_| self.is_typed())?;
+        let View::Enum { layout, style: EnumStyle::Content } = view(types, ty) else { return None };
+        let contents = layout.variants.iter().enumerate().map(|(number, variant)| {
+            let [field] = variant.fields.as_slice() else { return None };
+            let is_active = tag_test(self.root, &self.way, layout, number).ok()?;
+            let mut steps = self.way.steps.clone();
+            steps.extend([Step::Variant { ty, variant: number }, Step::Offset(field.offset)]);
+            let way = Way { steps, part: Part::Value { ty: field.ty, bits: field.bits } };
+            Some((is_active, Self { root: self.root, way }))
+        });
+        contents.collect()
+    }
+
+    pub(super) fn leaf(self, further: u64, test: Test) -> Logic {
         let mut steps = self.way.steps;
         if further > 0 {
             steps.push(Step::Offset(further));
@@ -127,42 +111,6 @@ impl Subject {
     }
 }
 
-fn stored<'t>(types: &'t Types, subject: &Subject) -> Stored<'t> {
-    match subject.root {
-        Root::Duration => return Stored::Duration,
-        Root::ThreadId => return Stored::Integer { signed: false, bit_count: 32 },
-        Root::ThreadName => return Stored::ThreadName,
-        Root::Part(_) => return Stored::Other,
-        Root::Argument(_) | Root::Result => {}
-    }
-    let ty = match subject.way.part {
-        Part::Length(length) => return Stored::Length(length),
-        Part::Value { ty, .. } => ty,
-    };
-    let size_bytes = types.get(ty).size_bytes;
-    let bit_count = subject.bits().map_or(8 * size_bytes.min(16) as u32, |(_, count)| count);
-    let is_word = matches!(size_bytes, 1 | 2 | 4 | 8);
-    match view(types, ty) {
-        View::Integer { signed } if matches!(types.get(ty).shape, Shape::CChar { .. }) && is_word => {
-            Stored::Integer { signed, bit_count }
-        }
-        View::Integer { signed } if is_word || size_bytes == 16 => Stored::Integer { signed, bit_count },
-        View::Float if matches!(size_bytes, 4 | 8) => Stored::Float { bit_count },
-        View::Bool if is_word => Stored::Bool { bit_count },
-        View::Char if is_word => Stored::Char { bit_count },
-        View::Address if size_bytes == 8 => Stored::Pointer,
-        View::Text(stretch) => Stored::Text(TextPlace::Stretch(stretch)),
-        View::CString => Stored::Text(TextPlace::CString),
-        View::CharArray { count } => Stored::Text(TextPlace::CharArray(count)),
-        View::Word { signed } => Stored::Word { signed },
-        View::Uuid => Stored::Uuid,
-        View::Enumeration { signed, enumerators, .. } if is_word => {
-            Stored::Enumeration { signed, bit_count, names: enumerators }
-        }
-        _ => Stored::Other,
-    }
-}
-
 /// Whether `subject operator literal` holds.
 ///
 /// # Errors
@@ -175,15 +123,24 @@ pub(crate) fn with_literal(
 ) -> Result<Logic, Mistake> {
     let name = subject.describe(types);
     let subject = subject.simple(types);
-    let is_order = !matches!(operator, Operator::StartsWith | Operator::EndsWith | Operator::Contains);
+    if let Some(contents) = subject.contents(types) {
+        return contents.into_iter().try_fold(Logic::Constant(false), |all, (is_active, content)| {
+            let content = with_literal(types, content, operator, literal)?;
+            Ok(Logic::any([all, Logic::all([is_active, content])]))
+        });
+    }
+    let is_order = operator.is_order();
     let is_equality = matches!(operator, Operator::Equal | Operator::NotEqual);
     let wrong = |hint| Err(Mistake::Types { left: name.clone(), right: literal_kind(literal).to_owned(), hint });
     let not_for = || Err(Mistake::OperatorType { operator: operator.text(), ty: name.clone() });
     match (stored(types, &subject), literal) {
-        (Stored::Text(place), Literal::Text(wanted)) => text(subject, place, operator, wanted, &name),
-        (Stored::Word { .. }, Literal::Text(wanted)) => text(subject, TextPlace::CString, operator, wanted, &name),
+        (Stored::Text(place), Literal::Text(wanted)) => text(subject, place, operator, wanted.as_bytes(), &name),
+        (Stored::Text(place), Literal::Bytes(wanted)) => text(subject, place, operator, wanted, &name),
+        (Stored::Word { .. }, Literal::Text(wanted)) => {
+            text(subject, TextPlace::CString, operator, wanted.as_bytes(), &name)
+        }
         (Stored::ThreadName, Literal::Text(wanted)) => match text_match(operator) {
-            Some((how, negated)) => Ok(thread_name(how, wanted, negated)),
+            Some((how, negated)) => thread_name(how, wanted, negated),
             None => not_for(),
         },
         (Stored::Uuid, Literal::Text(wanted)) => uuid(&subject, operator, wanted, &name),
@@ -239,7 +196,12 @@ pub(crate) fn with_literal(
             let accepted = Ranges::of_integer(64, false, operator, i128::from(*ns));
             Ok(subject.bits_in(types, accepted))
         }
-        (Stored::Duration, Literal::Integer { .. } | Literal::Float(_)) => wrong(": write its unit, as in 10ms"),
+        (Stored::Time { seconds, nanoseconds }, Literal::Duration(ns)) => {
+            Ok(time(&subject, seconds, nanoseconds, operator, *ns))
+        }
+        (Stored::Duration | Stored::Time { .. }, Literal::Integer { .. } | Literal::Float(_)) => {
+            wrong(": write its unit, as in 10ms")
+        }
         (Stored::Length(length), Literal::Integer { .. }) => {
             let value = within(literal, 64, false, &name)?;
             Ok(self::length(subject, length, Ranges::of_integer(64, false, operator, value)))
@@ -264,6 +226,7 @@ fn literal_kind(literal: &Literal) -> &'static str {
         Literal::Bool(_) => "true or false",
         Literal::Char(_) => "a character",
         Literal::Text(_) => "a text",
+        Literal::Bytes(_) => "bytes",
         Literal::Null => "null",
         Literal::Duration(_) => "a duration",
     }
@@ -299,20 +262,10 @@ fn wide(subject: &Subject, signed: bool, operator: Operator, literal: &Literal, 
     let half = |further, accepted| subject.clone().leaf(further, Test::Bits { size_bytes: 8, first_bit: 0, accepted });
     let upper = |operator| half(8, Ranges::of_integer(64, signed, operator, high_value));
     let lower = |operator| half(0, Ranges::of_integer(64, false, operator, low.into()));
-    let equal = Logic::all([upper(Operator::Equal), lower(Operator::Equal)]);
-    Ok(match operator {
-        Operator::NotEqual => equal.negated(),
-        Operator::Less | Operator::LessOrEqual => {
-            Logic::any([upper(Operator::Less), Logic::all([upper(Operator::Equal), lower(operator)])])
-        }
-        Operator::Greater | Operator::GreaterOrEqual => {
-            Logic::any([upper(Operator::Greater), Logic::all([upper(Operator::Equal), lower(operator)])])
-        }
-        _ => equal,
-    })
+    Ok(by_halves(operator, upper, lower))
 }
 
-fn text_match(operator: Operator) -> Option<(Match, bool)> {
+pub(super) fn text_match(operator: Operator) -> Option<(Match, bool)> {
     Some(match operator {
         Operator::Equal => (Match::Equals, false),
         Operator::NotEqual => (Match::Equals, true),
@@ -323,14 +276,11 @@ fn text_match(operator: Operator) -> Option<(Match, bool)> {
     })
 }
 
-fn text(subject: Subject, text: TextPlace, operator: Operator, wanted: &str, ty: &str) -> Result<Logic, Mistake> {
+fn text(subject: Subject, text: TextPlace, operator: Operator, wanted: &[u8], ty: &str) -> Result<Logic, Mistake> {
     let Some((how, negated)) = text_match(operator) else {
         return Err(Mistake::OperatorType { operator: operator.text(), ty: ty.to_owned() });
     };
-    if wanted.len() > TEXT_BYTES_MAX {
-        return Err(Mistake::NotInKernel("texts are compared up to 128 bytes: use starts_with"));
-    }
-    Ok(subject.leaf(0, Test::Text { text, how, wanted: wanted.as_bytes().to_vec(), negated }))
+    Ok(subject.leaf(0, Test::Text { text, how, wanted: wanted.to_vec(), negated }))
 }
 
 fn length(subject: Subject, length: Length, accepted: Ranges) -> Logic {
@@ -346,8 +296,40 @@ fn length(subject: Subject, length: Length, accepted: Ranges) -> Logic {
             let accepted = Ranges::new(64, moved.collect::<Vec<_>>());
             subject.leaf(stretch.length_offset, Test::Bits { size_bytes: 8, first_bit: 0, accepted })
         }
+        Length::Short { offset, size_bytes } => {
+            let accepted = Ranges::new(8 * size_bytes as u32, accepted.ranges);
+            subject.leaf(offset, Test::Bits { size_bytes, first_bit: 0, accepted })
+        }
         Length::CString => subject.leaf(0, Test::TextLength { text: TextPlace::CString, accepted }),
         Length::CharArray(size) => subject.leaf(0, Test::TextLength { text: TextPlace::CharArray(size), accepted }),
+    }
+}
+
+/// A time by its seconds and nanoseconds. Those of a negative time are negative or zero.
+fn time(subject: &Subject, seconds: Number, nanoseconds: Number, operator: Operator, literal: u64) -> Logic {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let test = |number: Number, operator, value: u64| {
+        let accepted = Ranges::of_integer(8 * number.size_bytes as u32, number.signed, operator, value.into());
+        let test = Test::Bits { size_bytes: number.size_bytes, first_bit: 0, accepted };
+        subject.clone().leaf(number.offset, test)
+    };
+    let whole = |operator| test(seconds, operator, literal / SECOND_NS);
+    let rest = |operator| test(nanoseconds, operator, literal % SECOND_NS);
+    by_halves(operator, whole, rest)
+}
+
+/// A comparison of something whose `upper` part decides unless it is equal.
+fn by_halves(operator: Operator, upper: impl Fn(Operator) -> Logic, lower: impl Fn(Operator) -> Logic) -> Logic {
+    let equal = Logic::all([upper(Operator::Equal), lower(Operator::Equal)]);
+    match operator {
+        Operator::NotEqual => equal.negated(),
+        Operator::Less | Operator::LessOrEqual => {
+            Logic::any([upper(Operator::Less), Logic::all([upper(Operator::Equal), lower(operator)])])
+        }
+        Operator::Greater | Operator::GreaterOrEqual => {
+            Logic::any([upper(Operator::Greater), Logic::all([upper(Operator::Equal), lower(operator)])])
+        }
+        _ => equal,
     }
 }
 

@@ -4,8 +4,8 @@
 use tracer_ebpf::abi::filter::Match;
 
 use super::ranges::Ranges;
-use crate::value::view::Stretch;
-use crate::value::walk::Step;
+use crate::plan::expression::Operator;
+use crate::value::walk::{Part, Step, TextPlace, Way};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Logic {
@@ -55,17 +55,45 @@ pub(crate) enum Test {
         text: TextPlace,
         accepted: Ranges,
     },
+    /// What is there, a `part`, held against another value.
+    Relation {
+        part: Part,
+        operator: Operator,
+        other: Operand,
+        negated: bool,
+    },
 }
 
-/// Where a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TextPlace {
-    Stretch(Stretch),
-    /// A pointer to bytes that end with a NUL.
-    CString,
-    /// In place, up to a NUL or that many bytes.
-    CharArray(u64),
-    ThreadName,
+/// One side of a comparison of two values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Operand {
+    pub(crate) root: Root,
+    pub(crate) way: Way,
+}
+
+impl Leaf {
+    /// Whether only the end of a call can decide it.
+    fn needs_end(&self) -> bool {
+        let is_late = |root| matches!(root, Root::Result | Root::Duration);
+        is_late(self.root) || matches!(&self.test, Test::Relation { other, .. } if is_late(other.root))
+    }
+
+    /// Whether a call that does not return has nothing to decide it by.
+    pub(super) fn needs_result(&self) -> bool {
+        let is_result = |root| root == Root::Result;
+        is_result(self.root) || matches!(&self.test, Test::Relation { other, .. } if is_result(other.root))
+    }
+
+    /// The values that it reads.
+    pub(crate) fn operands(&self) -> Vec<Operand> {
+        let (part, other) = match &self.test {
+            Test::Bits { size_bytes, .. } => (Part::Bytes(*size_bytes), None),
+            Test::Text { text, .. } | Test::TextLength { text, .. } => (Part::Text(*text), None),
+            Test::Relation { part, other, .. } => (*part, Some(other.clone())),
+        };
+        let own = Operand { root: self.root, way: Way { steps: self.steps.clone(), part } };
+        std::iter::once(own).chain(other).collect()
+    }
 }
 
 impl Logic {
@@ -115,6 +143,9 @@ impl Logic {
                     }
                     Test::Text { text, how, wanted, negated } => Test::Text { text, how, wanted, negated: !negated },
                     Test::TextLength { text, accepted } => Test::TextLength { text, accepted: accepted.complement() },
+                    Test::Relation { part, operator, other, negated } => {
+                        Test::Relation { part, operator, other, negated: !negated }
+                    }
                 };
                 Self::Leaf(Leaf { root, steps, test })
             }
@@ -140,7 +171,7 @@ impl Logic {
 
     /// Whether only the end of a call can decide it.
     pub(crate) fn needs_end(&self) -> bool {
-        self.leaves().iter().any(|leaf| matches!(leaf.root, Root::Result | Root::Duration))
+        self.leaves().iter().any(|leaf| leaf.needs_end())
     }
 
     /// The same with some leaves replaced.

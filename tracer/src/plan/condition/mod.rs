@@ -7,8 +7,11 @@
 pub(crate) mod check;
 mod code;
 pub(crate) mod compare;
+pub(crate) mod judge;
 pub(crate) mod logic;
 pub(crate) mod ranges;
+mod relation;
+mod stored;
 mod terms;
 
 #[cfg(test)]
@@ -16,11 +19,12 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-use tracer_ebpf::abi::filter::{PARTS_MAX, Term, Text, VALUE_THREAD_ID};
+use tracer_ebpf::abi::filter::{Match, PARTS_MAX, TEXT_BYTES_MAX, Term, Text, VALUE_THREAD_ID};
 use tracer_ebpf::abi::plan::Op;
 
 use super::description::Parameter;
-use super::expression::error::Mistake;
+use super::expression::Span;
+use super::expression::error::{ExpressionError, Mistake};
 use crate::value::layout::Types;
 use crate::value::place::{Location, Place};
 use logic::{Leaf, Logic, Root, Test};
@@ -111,14 +115,107 @@ pub(crate) const NEVER: Term = Term {
     span: 0,
 };
 
-/// Compiles a condition; texts that it compares with are added to `texts`.
+/// A part of a condition that must hold, and how the user wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Conjunct {
+    pub(crate) span: Span,
+    pub(crate) text: String,
+    pub(crate) logic: Logic,
+}
+
+/// A condition, parted into what the kernel decides and what is left to user space.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parted {
+    pub(crate) compiled: Compiled,
+    /// What the kernel decides, as the user wrote it.
+    pub(crate) in_kernel: Vec<String>,
+    /// What it does not decide, and why.
+    pub(crate) after: Vec<(Conjunct, &'static str)>,
+}
+
+impl Parted {
+    /// What user space decides, of the calls that the kernel lets through.
+    pub(crate) fn rest(&self) -> Logic {
+        Logic::all(self.after.iter().map(|(conjunct, _)| conjunct.logic.clone()))
+    }
+}
+
+/// Compiles a condition as far as the kernel can decide it; texts that it compares with are added to `texts`. Of a
+/// part that it cannot decide, it is given a weaker one, which holds whenever that part does.
 ///
 /// # Errors
-/// The kernel cannot decide it.
-pub(crate) fn compile(logic: Logic, places: &Places<'_>, texts: &mut Vec<Text>) -> Result<Compiled, Mistake> {
-    let (at_end, at_entry): (Vec<Logic>, Vec<Logic>) = logic.conjuncts().into_iter().partition(Logic::needs_end);
+/// Something that it asks for cannot be read at all.
+pub(crate) fn compile(
+    conjuncts: Vec<Conjunct>,
+    places: &Places<'_>,
+    texts: &mut Vec<Text>,
+) -> Result<Parted, ExpressionError> {
+    let whole = conjuncts.iter().map(|conjunct| conjunct.span).reduce(Span::to).unwrap_or_default();
+    let (mut kernel, mut after) = (Vec::new(), Vec::new());
+    for conjunct in conjuncts {
+        match in_kernel(vec![conjunct.logic.clone()], &[], places, &mut Vec::new()) {
+            Ok(_) => kernel.push(conjunct),
+            Err(Mistake::NotInKernel(reason)) => after.push((conjunct, reason)),
+            Err(mistake) => return Err(ExpressionError::new(conjunct.span, mistake)),
+        }
+    }
+    let mut has_weaker = true;
+    loop {
+        let mut taken = texts.clone();
+        let decided = kernel.iter().map(|conjunct| conjunct.logic.clone());
+        let weaker = after.iter().filter(|_| has_weaker).map(|(conjunct, _)| weaker(&conjunct.logic, places));
+        let late: Vec<Logic> = after.iter().map(|(conjunct, _)| conjunct.logic.clone()).collect();
+        match in_kernel(decided.chain(weaker).collect(), &late, places, &mut taken) {
+            Ok(compiled) => {
+                *texts = taken;
+                let in_kernel = kernel.into_iter().map(|conjunct| conjunct.text).collect();
+                return Ok(Parted { compiled, in_kernel, after });
+            }
+            // Each for itself, but not all together.
+            Err(Mistake::NotInKernel(reason)) => match kernel.pop() {
+                Some(conjunct) => after.insert(0, (conjunct, reason)),
+                None if has_weaker => has_weaker = false,
+                None => return Err(ExpressionError::new(whole, Mistake::NotInKernel(reason))),
+            },
+            Err(mistake) => return Err(ExpressionError::new(whole, mistake)),
+        }
+    }
+}
+
+/// What holds whenever `logic` does, and what the kernel can decide.
+fn weaker(logic: &Logic, places: &Places<'_>) -> Logic {
+    logic.clone().map(&mut |leaf| {
+        let leaf = match leaf {
+            Logic::Leaf(Leaf { root, steps, test: Test::Text { text, how, mut wanted, negated: false } }) => {
+                let how = if how == Match::Equals && wanted.len() > TEXT_BYTES_MAX { Match::StartsWith } else { how };
+                match how {
+                    Match::EndsWith => drop(wanted.drain(..wanted.len().saturating_sub(TEXT_BYTES_MAX))),
+                    _ => wanted.truncate(TEXT_BYTES_MAX),
+                }
+                Logic::Leaf(Leaf { root, steps, test: Test::Text { text, how, wanted, negated: false } })
+            }
+            leaf => leaf,
+        };
+        match code::compile(&leaf, places, &mut Vec::new()) {
+            Ok(_) => leaf,
+            Err(_) => Logic::Constant(true),
+        }
+    })
+}
+
+/// What the kernel is to decide; `late` is what user space decides of the calls that are left.
+fn in_kernel(
+    conjuncts: Vec<Logic>,
+    late: &[Logic],
+    places: &Places<'_>,
+    texts: &mut Vec<Text>,
+) -> Result<Compiled, Mistake> {
+    let conjuncts = Logic::all(conjuncts).conjuncts();
+    let (at_end, at_entry): (Vec<Logic>, Vec<Logic>) = conjuncts.into_iter().partition(Logic::needs_end);
     let entry = decision(at_entry, places, texts)?;
-    if at_end.is_empty() {
+    let late = late.iter().filter(|logic| logic.needs_end());
+    let ends: Vec<Logic> = at_end.iter().chain(late).cloned().collect();
+    if ends.is_empty() {
         return Ok(Compiled { entry, end: None });
     }
     let mut parts = Vec::new();
@@ -127,7 +224,11 @@ pub(crate) fn compile(logic: Logic, places: &Places<'_>, texts: &mut Vec<Text>) 
         return Err(Mistake::NotInKernel("it mixes too many conditions on arguments with those on the end"));
     }
     let parts = parts.iter().map(|part| code::compile(part, places, texts)).collect::<Result<_, _>>()?;
-    let unseen = Logic::all(at_end.iter().cloned().map(|logic| logic.map(&mut without_result)));
+    let is_never = ends.into_iter().any(|logic| logic.map(&mut without_result) == Logic::Constant(false));
+    let unseen = match is_never {
+        true => Logic::Constant(false),
+        false => Logic::all(at_end.iter().cloned().map(|logic| logic.map(&mut without_result))),
+    };
     let returned = decision(at_end, places, texts)?;
     Ok(Compiled { entry, end: Some(End { parts, returned, unseen: self::unseen(unseen, places)? }) })
 }
@@ -169,7 +270,7 @@ fn without_entry(logic: Logic, parts: &mut Vec<Logic>) -> Logic {
 /// A call that does not return has no result for which anything could hold.
 fn without_result(leaf: Logic) -> Logic {
     match &leaf {
-        Logic::Leaf(Leaf { root: Root::Result, .. }) => Logic::Constant(false),
+        Logic::Leaf(leaf) if leaf.needs_result() => Logic::Constant(false),
         _ => leaf,
     }
 }

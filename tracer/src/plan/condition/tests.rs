@@ -8,12 +8,15 @@ use tracer_ebpf::abi::filter::{TERM_OR, TERMS_MAX, Term, Text};
 use tracer_ebpf::abi::plan::{OPS_MAX, Plan};
 
 use super::check::{Outcome, Scope};
+use super::judge::{After, Hit, Verdict};
 use super::oracle::Oracle;
-use super::{Compiled, Decision, Places, compile};
+use super::{Compiled, Conjunct, Decision, Parted, Places, compile};
+use crate::plan::capture::compile as compile_capture;
 use crate::plan::capture_plan::CapturePlan;
 use crate::plan::description::Parameter;
 use crate::plan::expression::parse_condition;
-use crate::plan::interpret::decide;
+use crate::plan::interpret::{decide, interpret};
+use crate::value::Limits;
 use crate::value::fixture::{Builder, Target};
 use crate::value::image::Memory;
 use crate::value::layout::{PointerKind, Shape, StructStyle, TypeId};
@@ -84,7 +87,7 @@ fn arguments(builder: &mut Builder) -> Vec<Parameter> {
         ("s", (str, two(10, 11))),
         ("ints", (slice_of_int, two(12, 13))),
     ];
-    let parameter = |(name, (ty, location)): (&str, _)| Parameter { name: name.into(), ty, location };
+    let parameter = |(name, (ty, location)): (&str, _)| Parameter::whole(name, ty, location);
     placed.into_iter().map(parameter).collect()
 }
 
@@ -242,7 +245,7 @@ proptest! {
             target.registers[number] = START + 8 * at_order;
         }
         let types = &builder.types;
-        let scope = Scope { types, arguments: &arguments, is_poll: false, is_untyped: false, result: Outcome::Nothing };
+        let scope = Scope { types, arguments: &arguments, is_poll: false, is_untyped: false, result: Outcome::Nothing, facts: &[] };
         let places = Places { types, arguments: &arguments, result: None };
         let (expression, _) = parse_condition(&text, 0).unwrap();
         let logic = scope.condition(&expression).unwrap();
@@ -250,12 +253,25 @@ proptest! {
         if let super::logic::Logic::Constant(value) = logic {
             return Err(TestCaseError::fail(format!("{text} is always {value}")));
         }
-        let Compiled { entry, end } = compile(logic, &places, &mut texts).unwrap();
-        prop_assert!(end.is_none());
+        let whole = Conjunct { span: expression.span, text: text.clone(), logic: logic.clone() };
+        let Parted { compiled: Compiled { entry, end }, after, .. } = compile(vec![whole], &places, &mut texts).unwrap();
+        prop_assert!(end.is_none() && after.is_empty());
         let oracle = Oracle { scope, places, memory: &target, is_vague: Cell::new(false) };
         let holds = oracle.holds(&expression) == Some(true);
         if !oracle.is_vague.get() {
             prop_assert_eq!(decided(&entry, &target, &texts), holds, "{}", text);
+        }
+        // The same in user space, of the memory itself and of what a record would bring.
+        let after = After::new(logic, &arguments, None).unwrap().unwrap();
+        let capture = compile_capture(types, &after.wanted_at_entry().collect::<Vec<_>>(), &Limits::default());
+        let image = interpret(&capture.plan, &target);
+        for (memory, is_record) in [(&target as &dyn Memory, false), (&image as &dyn Memory, true)] {
+            let hit = Hit { entry: memory, exit: None, duration_ns: 0, thread_id: 1, thread_name: "a" };
+            let verdict = after.judge(types, &hit);
+            let is_open = verdict == Verdict::Undecided;
+            if !(oracle.is_vague.get() || is_record && is_open) {
+                prop_assert_eq!(verdict == Verdict::Yes, holds, "{} {}", text, is_record);
+            }
         }
     }
 }
@@ -265,7 +281,7 @@ fn mistake(text: &str) -> String {
     let arguments = arguments(&mut builder);
     let types = &builder.types;
     let result = Outcome::Unseen("leave out --returns off");
-    let scope = Scope { types, arguments: &arguments, is_poll: false, is_untyped: false, result };
+    let scope = Scope { types, arguments: &arguments, is_poll: false, is_untyped: false, result, facts: &[] };
     let expression = match parse_condition(text, 0) {
         Ok((expression, _)) => expression,
         Err(error) => return format!("{text}: {error}"),
@@ -295,7 +311,11 @@ fn what_the_types_do_not_allow_is_said() {
         "order.maybe is Some(300)",
         "here.uuid == \"xyz\"",
         "here.uuid == \"ab\"",
-        "n == l",
+        "n == l && packed.0 < i && price == n",
+        "s == n",
+        "order.flag < order.flag",
+        "order[\"a\"] == 1",
+        "thread == \"a*b\"",
         "5 == 5",
         "n",
         "result == 3",
@@ -325,7 +345,11 @@ fn what_the_types_do_not_allow_is_said() {
         "300" of order.maybe is Some(300): i8 is never 300: it can be -128 to 127
         "\"xyz\"" of here.uuid == "xyz": Uuid is not compared with a text that no uuid has: write hexadecimal digits
         "\"ab\"" of here.uuid == "ab": Uuid is not compared with a part of one: write all 32 digits, or use starts_with
-        "n == l" of n == l: two values that change are not compared yet: compare with a literal
+        "price" of n == l && packed.0 < i && price == n: there is no argument "price": there is order, raw, here, there, i, packed, n, l, s, ints
+        "s == n" of s == n: &str is not compared with u32
+        "order.flag < order.flag" of order.flag < order.flag: `<` is not for bool
+        "[\"a\"]" of order["a"] == 1: &Order cannot be indexed: only maps have keys
+        "\"a*b\"" of thread == "a*b": a `*` stands at the beginning or the end of a thread's name
         "5 == 5" of 5 == 5: compare with a value of the target: two literals are always the same
         "n" of n: this is u32, not a condition: compare it, as in `x > 5`
         "result" of result == 3: what is returned is not known here: leave out --returns off

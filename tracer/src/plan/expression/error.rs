@@ -66,6 +66,8 @@ pub enum Mistake {
     NoEnum(String),
     #[error("{ty} cannot be indexed{}", .hint)]
     NoIndex { ty: String, hint: &'static str },
+    #[error("its keys are {0}: write such a literal")]
+    NoKey(String),
     #[error("an index is a number that is not negative")]
     BadIndex,
     #[error("the array has {0} elements")]
@@ -86,24 +88,24 @@ pub enum Mistake {
     NoCondition(String),
     #[error("{ty} has no simple value: name one of its fields{}", there_are(.known))]
     NotSimple { ty: String, known: Vec<String> },
-    #[error("two values that change are not compared yet: compare with a literal")]
-    TwoPaths,
+    #[error("a `*` stands at the beginning or the end of a thread's name")]
+    StarAmid,
     #[error("compare with a value of the target: two literals are always the same")]
     TwoLiterals,
     #[error("the function returns nothing")]
     NoResult,
     #[error("what is returned is not known here: {0}")]
     ResultUnknown(&'static str),
-    #[error("the result is captured as a whole: write `result`")]
-    WholeResult,
+    #[error("a function has no locals where it begins: name a line, as in file.rs:42")]
+    NoLocals,
     #[error("it is shown with every call")]
     AlwaysShown,
-    #[error("it has no place of its own (a variant's field, an element, a part of a byte): capture what it is in")]
-    NotAlone,
     #[error("it is never true")]
     NeverTrue,
     #[error("it cannot be evaluated in the kernel: {0}")]
     NotInKernel(&'static str),
+    #[error("it cannot be read in this function: {0}")]
+    Unreadable(&'static str),
 }
 
 /// More names than this help nobody.

@@ -66,7 +66,7 @@ impl<'t> Lexer<'t> {
     fn token(&mut self, is_behind_dot: bool) -> Result<Token, ExpressionError> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
-        if is_name_start(first) {
+        if is_name_start(first) && !rest.starts_with("b\"") {
             return Ok(self.name());
         }
         if first.is_ascii_digit() && is_behind_dot {
@@ -77,6 +77,7 @@ impl<'t> Lexer<'t> {
         let scanned = match first {
             '0'..='9' => Some(literal::number(rest)),
             '"' => Some(literal::text(rest)),
+            'b' => Some(literal::bytes(rest)),
             '\'' => Some(literal::character(rest)),
             _ => None,
         };

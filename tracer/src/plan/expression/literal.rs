@@ -105,6 +105,29 @@ pub(super) fn text(text: &str) -> Scanned {
     }
 }
 
+/// Bytes as `b"…"`, of which `\xNN` may be any.
+pub(super) fn bytes(text: &str) -> Scanned {
+    let mut content = Vec::new();
+    let mut at = 2;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let byte = rest.strip_prefix("\\x").and_then(|rest| u8::from_str_radix(rest.get(..2)?, 16).ok());
+        match rest.chars().next() {
+            None => return Err((0, text.len(), Mistake::OpenText)),
+            Some('"') => return Ok((Literal::Bytes(content), at + 1)),
+            Some(_) if byte.is_some() => {
+                content.extend(byte);
+                at += 4;
+            }
+            Some(_) => {
+                let (character, size) = character_at(text, at)?;
+                content.extend(character.encode_utf8(&mut [0; 4]).bytes());
+                at += size;
+            }
+        }
+    }
+}
+
 /// A character in single quotes.
 pub(super) fn character(text: &str) -> Scanned {
     let wrong = || (0, text.chars().take(2).map(char::len_utf8).sum(), Mistake::BadCharacter);

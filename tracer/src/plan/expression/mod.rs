@@ -4,9 +4,9 @@
 //! | form | means |
 //! |---|---|
 //! | `tree.moisture`, `self.0`, `args.1` | arguments and their fields, by name or by number |
-//! | `items[3]`, `items.len()`, `*pointer` | an element, the number of elements, what a pointer leads to |
+//! | `items[3]`, `map["key"]`, `items.len()`, `items.is_empty()`, `*pointer` | an element, the number of elements, what a pointer leads to |
 //! | `message.Save.uuid` | a field of an enum's variant |
-//! | `5`, `-0x1f`, `2.5`, `true`, `'a'`, `"text"`, `null`, `10ms` | literals |
+//! | `5`, `-0x1f`, `2.5`, `true`, `'a'`, `"text"`, `b"\xff"`, `null`, `10ms` | literals |
 //! | `==` `!=` `<` `<=` `>` `>=`, `starts_with`, `contains`, `ends_with` | comparisons |
 //! | `message is Save`, `answer is Some(5)` | which variant an enum has |
 //! | `&&` `\|\|` `!` `( )` | all together |
@@ -102,6 +102,8 @@ pub enum Literal {
     Bool(bool),
     Char(char),
     Text(String),
+    /// `b"…"`
+    Bytes(Vec<u8>),
     Null,
     /// Nanoseconds.
     Duration(u64),
@@ -134,6 +136,11 @@ impl Operator {
             Self::EndsWith => "ends_with",
             Self::Contains => "contains",
         }
+    }
+
+    /// Whether it asks for an order, equality included, and not for a part of a text.
+    pub(crate) fn is_order(self) -> bool {
+        !matches!(self, Self::StartsWith | Self::EndsWith | Self::Contains)
     }
 
     /// The comparison with its sides exchanged; `None` for those on text.

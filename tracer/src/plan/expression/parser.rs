@@ -274,7 +274,9 @@ impl Parser {
         path.span = start;
         loop {
             let step = if matches!(self.peek(), Token::Sign(".")) {
-                if matches!(self.second(), Token::Name(word) if text_operator(word).is_some()) && self.is_call(2) {
+                if matches!(self.second(), Token::Name(word) if text_operator(word).is_some() || word == "is_empty")
+                    && self.is_call(2)
+                {
                     return Ok(path);
                 }
                 self.next();
@@ -316,11 +318,12 @@ impl Parser {
         }
     }
 
-    /// `path.starts_with("a")`, which is `path starts_with "a"`.
+    /// `path.starts_with("a")`, which is `path starts_with "a"`; `path.is_empty()`, which is `path.len() == 0`.
     fn text_call(&mut self, path: Path, span: Span, depth: u32) -> Parsed<Expression> {
         let left = Expression { span, kind: Kind::Path(path) };
         let is_call = matches!(self.peek(), Token::Sign(".")) && self.is_call(2);
         let operator = match self.second() {
+            Token::Name(word) if is_call && word == "is_empty" => return self.is_empty(left),
             Token::Name(word) if is_call => text_operator(word),
             _ => None,
         };
@@ -330,6 +333,19 @@ impl Parser {
         let close = self.expect(")", "`)`")?;
         let span = span.to(close);
         Ok(Expression { span, kind: Kind::Compare { operator, left: Box::new(left), right: Box::new(right) } })
+    }
+
+    fn is_empty(&mut self, of: Expression) -> Parsed<Expression> {
+        let word = self.tokens.get(self.at + 1).map_or(of.span, |(_, span)| *span);
+        (0..3).for_each(|_| drop(self.next()));
+        let close = self.expect(")", "`)`")?;
+        let span = of.span.to(close);
+        let Kind::Path(mut path) = of.kind else { return Ok(of) };
+        path.steps.push(PathStep { span: word, kind: StepKind::Length });
+        let left = Box::new(Expression { span, kind: Kind::Path(path) });
+        let nothing = Literal::Integer { magnitude: 0, negative: false };
+        let right = Box::new(Expression { span: word, kind: Kind::Literal(nothing) });
+        Ok(Expression { span, kind: Kind::Compare { operator: Operator::Equal, left, right } })
     }
 
     fn variant(&mut self) -> Parsed<Variant> {

@@ -44,6 +44,7 @@ fn literal_shown(literal: &Literal) -> String {
         Literal::Bool(value) => value.to_string(),
         Literal::Char(character) => format!("{character:?}"),
         Literal::Text(text) => format!("{text:?}"),
+        Literal::Bytes(bytes) => format!("b{:?}", String::from_utf8_lossy(bytes)),
     }
 }
 

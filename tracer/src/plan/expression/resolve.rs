@@ -4,9 +4,10 @@
 use super::error::{ExpressionError, Mistake};
 use super::{Literal, Path, PathStep, Span, StepKind};
 use crate::value::layout::{Enum, Field, Shape, StructStyle, TypeId, Types};
+use crate::value::lookup::Key;
 use crate::value::name;
-use crate::value::view::{List, Ring, Shown, Stretch, Table, Tree, View, view};
-use crate::value::walk::{Length, Part, Step, Way};
+use crate::value::view::{Inline, List, Part as ItemPart, Ring, Shown, Stretch, Table, Tree, View, view};
+use crate::value::walk::{Length, Part, Step, Way, Which};
 
 /// Wrappers gone through on the way to a name: ends the recursion of types that contain themselves.
 const WRAPPERS_MAX: u32 = 16;
@@ -130,6 +131,21 @@ fn field_names(fields: &[Field]) -> Vec<String> {
 /// `Option` and `Poll`, which are gone through to what is in them.
 fn is_wrapper(types: &Types, ty: TypeId) -> bool {
     matches!(name::base(&types.get(ty).name), "core::option::Option" | "core::task::poll::Poll")
+}
+
+/// What the items of a collection are, if only a walk through it finds one.
+fn items_of(view: &View<'_>) -> Option<Shown> {
+    let whole = |ty| ItemPart { offset: 0, ty };
+    match view {
+        View::Ring { items, .. } | View::Table { items, .. } | View::Inline { items, .. } => Some(items.shown),
+        View::Sequence { items, .. } | View::Small { items, .. } => Some(items.shown),
+        View::List(list) => Some(Shown::List(list.value)),
+        View::Tree(tree) => Some(match tree.value {
+            Some(value) => Shown::Map { key: whole(tree.key), value: whole(value) },
+            None => Shown::Set(whole(tree.key)),
+        }),
+        _ => None,
+    }
 }
 
 struct Walker<'t> {
@@ -318,7 +334,9 @@ impl<'t> Walker<'t> {
             }
             match view(self.types, self.ty) {
                 View::Sequence { stretch, items } => {
-                    let (Shown::List(part) | Shown::Set(part)) = items.shown else { break };
+                    let (Shown::List(part) | Shown::Set(part)) = items.shown else {
+                        return self.item(index, number, items.shown);
+                    };
                     let index = number.ok_or(Mistake::BadIndex)?;
                     self.steps.push(Step::Element { stretch, stride: items.stride, index });
                     self.forward(part.offset);
@@ -335,6 +353,10 @@ impl<'t> Walker<'t> {
                     self.ty = element;
                     return Ok(());
                 }
+                collection if items_of(&collection).is_some() => {
+                    let Some(shown) = items_of(&collection) else { break };
+                    return self.item(index, number, shown);
+                }
                 View::Address => {
                     let Some(target) = self.raw_target().filter(|target| self.size(*target) > 0) else { break };
                     let index = number.ok_or(Mistake::BadIndex)?;
@@ -345,8 +367,37 @@ impl<'t> Walker<'t> {
                 _ => {}
             }
         }
-        let hint = if number.is_none() { ": keys of maps are not looked up" } else { "" };
-        Err(Mistake::NoIndex { ty: asked, hint })
+        Err(Mistake::NoIndex { ty: asked, hint: if number.is_none() { ": only maps have keys" } else { "" } })
+    }
+
+    /// An item of a collection whose items are not one behind the other, or are found by a key.
+    fn item(&mut self, index: &Literal, number: Option<u64>, shown: Shown) -> Result<(), Mistake> {
+        let (which, part) = match shown {
+            Shown::List(part) | Shown::Set(part) => (Which::Number(number.ok_or(Mistake::BadIndex)?), part),
+            Shown::Map { key, value } => (Which::Key(self.key(index, key.ty)?.into()), value),
+        };
+        self.steps.push(Step::Item { ty: self.ty, which, part });
+        (self.ty, self.bits) = (part.ty, None);
+        Ok(())
+    }
+
+    /// The literal as a key of that type.
+    fn key(&self, literal: &Literal, ty: TypeId) -> Result<Key, Mistake> {
+        let way = simplified(self.types, Way::whole(ty));
+        let Part::Value { ty: simple, .. } = way.part else { return Err(Mistake::BadIndex) };
+        let key = match (literal, view(self.types, simple)) {
+            (Literal::Integer { magnitude, negative: false }, View::Integer { .. }) => Key::Unsigned(*magnitude),
+            (Literal::Integer { magnitude, negative: true }, View::Integer { signed: true }) => {
+                Key::Signed((*magnitude as i128).wrapping_neg())
+            }
+            (Literal::Bool(value), View::Bool) => Key::Bool(*value),
+            (Literal::Char(value), View::Char) => Key::Char(*value),
+            (Literal::Text(text), _) if !matches!(view(self.types, simple), View::Integer { .. } | View::Bool) => {
+                Key::Text(text.clone())
+            }
+            _ => return Err(Mistake::NoKey(shown(self.types, ty))),
+        };
+        Ok(key)
     }
 
     fn length(&mut self) -> Result<Length, Mistake> {
@@ -362,6 +413,10 @@ impl<'t> Walker<'t> {
                 | View::List(List { length_offset, .. }) => {
                     let word = Stretch { pointer_offset: 0, length_offset, data_offset: 0, terminator_bytes: 0 };
                     return Ok(Length::Word(word));
+                }
+                View::Inline { inline, .. } | View::InlineText(inline) => {
+                    let Inline { length_offset: offset, length_bytes: size_bytes, .. } = inline;
+                    return Ok(Length::Short { offset, size_bytes });
                 }
                 View::CString => return Ok(Length::CString),
                 View::CharArray { count } => return Ok(Length::CharArray(count)),

@@ -190,7 +190,7 @@ pub(crate) enum Shown {
 
 /// A value inside an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     pub(crate) offset: u64,
     pub(crate) ty: TypeId,
 }
