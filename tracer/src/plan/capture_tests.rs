@@ -16,12 +16,9 @@ use crate::value::{Limits, Omitted, Payload, Value, decode};
 const START: u64 = 0x7f00_0000_0000;
 
 /// A plan for whole values.
-fn compile(types: &Types, values: &[(TypeId, Location)], limits: &Limits) -> Capture {
-    let mut whole = Vec::new();
-    for (ty, location) in values {
-        whole.push(Wanted { ty: *ty, location, way: None, string_bytes_max: None });
-    }
-    super::capture::compile(types, &whole, limits)
+fn compile<'w>(types: &Types, values: &'w [(TypeId, Location)], limits: &Limits) -> Capture {
+    let wanted = |(ty, location): &'w (TypeId, Location)| Wanted::whole(*ty, location);
+    super::capture::compile(types, &values.iter().map(wanted).collect::<Vec<_>>(), limits)
 }
 
 /// A stream of choices, the same for the same seed (splitmix64).

@@ -201,7 +201,7 @@ impl Parameter {
 
     /// What a capture plan copies for it.
     pub fn wanted(&self) -> Wanted<'_> {
-        Wanted { ty: self.ty, location: &self.location, way: self.part.as_ref(), string_bytes_max: None }
+        Wanted { way: self.part.as_ref(), ..Wanted::whole(self.ty, &self.location) }
     }
 }
 

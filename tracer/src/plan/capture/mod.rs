@@ -47,6 +47,13 @@ pub struct Wanted<'w> {
     pub string_bytes_max: Option<u64>,
 }
 
+impl<'w> Wanted<'w> {
+    /// The whole value.
+    pub fn whole(ty: TypeId, location: &'w Location) -> Self {
+        Self { ty, location, way: None, string_bytes_max: None }
+    }
+}
+
 /// Times that a plan is compiled anew because more of its types have to be routines.
 const ATTEMPTS_MAX: u32 = 8;
 
