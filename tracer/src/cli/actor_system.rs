@@ -97,6 +97,7 @@ pub fn with_system<T>(
         images = super::target::images(process, &files, |_| true)?;
         program = find_program(&images, &memory)?;
     }
+    super::target::say_lacks(&images);
     let program = program.as_ref();
     let vtables = program.map_or(Vec::new(), |program| program.kinds.iter().map(|kind| kind.vtable).collect());
     let scan = memory_scan::scan(&memory, &WantedWords::new(vtables))?;

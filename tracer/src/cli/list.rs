@@ -8,7 +8,7 @@ use super::exit::{DONE, Failure};
 use super::listing;
 use super::options::OutputOptions;
 use super::say::say;
-use super::target::{images, nothing_found};
+use super::target::{images, nothing_found, say_lacks};
 use crate::plan::probe::Probe;
 use crate::plan::request;
 use crate::report::output::Output;
@@ -71,6 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
     };
     let mut listing = listing::gather(&images, probe.as_ref(), arguments.closures);
+    say_lacks(&images);
     if let Some(probe) = &probe
         && listing.is_empty()
     {

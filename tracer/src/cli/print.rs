@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{DONE, Failure};
 use super::options::{OutputOptions, TargetOptions, ValueOptions};
-use super::target::images;
+use super::target::{images, say_lacks};
 use crate::kernel::thread_pointers::ThreadPointers;
 use crate::plan::expression::resolve::resolve;
 use crate::plan::expression::{ExpressionError, Path, PathStep, StepKind, parse_paths};
@@ -16,7 +16,7 @@ use crate::target::files::Files;
 use crate::target::image::Image;
 use crate::target::memory::ProcessMemory;
 use crate::target::process::{Process, Thread};
-use crate::target::thread_local::ThreadStorage;
+use crate::target::thread_local::{self, ThreadStorage};
 use crate::value::layout::TypeId;
 use crate::value::place::{Location, MemoryPlace, Missing, Place};
 use crate::value::redaction::Redaction;
@@ -73,8 +73,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let images = images(&process, &files, |_| true)?;
     let mut reader = Reader::new(&process, arguments)?;
     let mut shown = Vec::new();
-    for (path, expression, text) in &wanted {
-        let globals = globals::find(&images, &path.name).map_err(|unknown| Failure::new(unknown.to_string()))?;
+    let found: Vec<_> = wanted.iter().map(|(path, ..)| globals::find(&images, &path.name)).collect();
+    say_lacks(&images);
+    for ((path, expression, text), globals) in wanted.iter().zip(found) {
+        let globals = globals.map_err(|unknown| Failure::new(unknown.to_string()))?;
         let mut of_one = Vec::new();
         for global in &globals {
             of_one.push(reader.printed(global, path, expression, text)?);
@@ -190,6 +192,9 @@ impl<'p> Reader<'p> {
     fn thread_locals(&mut self, plan: &Plan, image: &Image<'_>, offset: u64) -> Result<Vec<Reading>, Failure> {
         let storage = ThreadStorage::of(image, &self.memory, self.is_musl).ok_or_else(|| {
             Failure::new(format!("nothing in memory tells where {} keeps its thread locals", image.object.name()))
+        })?;
+        let offset = thread_local::offset_in_block(&image.object, offset).ok_or_else(|| {
+            Failure::new("the debug information puts the variable outside of its object's thread-local storage")
         })?;
         let threads = self.threads()?;
         if self.pointers.is_none() {

@@ -5,6 +5,7 @@ use crate::kernel::load::AttachMode;
 use crate::kernel::session::PidNamespace;
 use crate::plan::probe::Probe;
 use crate::plan::request::NothingFound;
+use crate::target::debug_info::DebugInfo;
 use crate::target::files::Files;
 use crate::target::image::Image;
 use crate::target::process::Process;
@@ -35,6 +36,16 @@ pub fn images<'data>(
         }
     }
     Ok(images)
+}
+
+/// Says which of the split debug files that were looked for are not there.
+pub fn say_lacks(images: &[Image<'_>]) {
+    for image in images {
+        if let Some(lack) = image.debug_info().ok().and_then(DebugInfo::split_lack) {
+            let name = image.object.name();
+            say(format_args!("{name}: {lack}; without it, functions have no arguments: {}", lack.remedy()));
+        }
+    }
 }
 
 /// The error for a probe that nothing in `images` fits; says so if a library of the process holds what it means.

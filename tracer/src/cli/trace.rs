@@ -13,7 +13,7 @@ use super::interrupt::Interrupt;
 use super::options::{self, Limit, OutputOptions, SafetyOptions, TargetOptions, ValueOptions};
 use super::say::say;
 use super::session::{self, Limits, Sink};
-use super::target::{attach_mode, images, link_filter, namespace, nothing_found};
+use super::target::{attach_mode, images, link_filter, namespace, nothing_found, say_lacks};
 use crate::events::loss::Losses;
 use crate::events::stream::Stream;
 use crate::kernel::feature::Features;
@@ -197,8 +197,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         },
         redaction: arguments.values.redaction(),
     };
-    let mut planned = request::plan(&images, &trace)
-        .map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
+    let planned = request::plan(&images, &trace);
+    say_lacks(&images);
+    let mut planned =
+        planned.map_err(|nothing| nothing_found(*nothing, &process, &files, &probes, arguments.closures))?;
     if arguments.dry_run {
         return dry_run(&planned, arguments);
     }

@@ -2,7 +2,7 @@
 //! information, unwind information, USDT probes. Reads files, never the process.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::TargetError;
@@ -13,6 +13,7 @@ use super::files::Files;
 use super::mapping::MappedObject;
 use super::object::Object;
 use super::process::Process;
+use super::split_files;
 use super::symbol::SymbolTable;
 use super::usdt::{self, UsdtProbe};
 
@@ -22,6 +23,8 @@ pub struct Image<'data> {
     /// Where it is loaded; 0 for a file that no process has loaded.
     pub bias: LoadBias,
     pub is_executable: bool,
+    /// The root of the file system that the process sees.
+    root: PathBuf,
     debug_file: Option<Object<'data>>,
     symbols: OnceLock<SymbolTable<'data>>,
     debug_info: OnceLock<Result<DebugInfo<'data>, DebugInfoError>>,
@@ -59,6 +62,7 @@ impl<'data> Image<'data> {
             object,
             bias,
             is_executable,
+            root: root.to_owned(),
             debug_file,
             symbols: OnceLock::new(),
             debug_info: OnceLock::new(),
@@ -82,7 +86,13 @@ impl<'data> Image<'data> {
     /// Its unit headers are damaged.
     pub fn debug_info(&self) -> Result<&DebugInfo<'data>, &DebugInfoError> {
         let source = self.debug_file.as_ref().unwrap_or(&self.object);
-        self.debug_info.get_or_init(|| DebugInfo::load(|name| source.section_data(name).unwrap_or_default())).as_ref()
+        let load = || {
+            let debug_info = DebugInfo::load(|name| source.section_data(name).unwrap_or_default())?;
+            let objects = std::iter::once(&self.object).chain(self.debug_file.as_ref());
+            let objects = objects.map(|object| object.path().to_owned()).collect();
+            Ok(debug_info.with_split_files(split_files::Places { root: self.root.clone(), objects }))
+        };
+        self.debug_info.get_or_init(load).as_ref()
     }
 
     /// `.eh_frame` and its address.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use object::elf;
-use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
+use object::read::elf::{ElfFile64, ElfSection64, FileHeader as _, ProgramHeader as _};
 use object::{LittleEndian, Object as _, ObjectSection as _};
 
 use super::TargetError;
@@ -207,18 +207,7 @@ impl<'data> Object<'data> {
     /// # Errors
     /// The section lies outside of the file, does not decompress, or claims an absurd size.
     pub fn section_data(&self, name: &str) -> Result<Cow<'data, [u8]>, TargetError> {
-        let failed = |source| TargetError::Section { path: self.path.clone(), section: name.to_owned(), source };
-        let Some(section) = self.elf.section_by_name(name) else { return Ok(Cow::Borrowed(&[])) };
-        let compressed = section.compressed_data().map_err(failed)?;
-        if compressed.uncompressed_size > SECTION_BYTES_MAX {
-            return Err(TargetError::SectionTooLarge {
-                path: self.path.clone(),
-                section: name.to_owned(),
-                claimed_bytes: compressed.uncompressed_size,
-                limit_bytes: SECTION_BYTES_MAX,
-            });
-        }
-        compressed.decompress().map_err(failed)
+        sections_data(&self.elf, &self.path, name).next().unwrap_or(Ok(Cow::Borrowed(&[])))
     }
 
     /// Whether the full symbol table is there, which `strip` removes.
@@ -237,7 +226,34 @@ impl<'data> Object<'data> {
     }
 }
 
-fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<Elf<'data>, TargetError> {
+/// The contents of the sections of that name, decompressed: more than one only in a file that is not linked.
+pub(super) fn sections_data<'data>(
+    elf: &Elf<'data>,
+    path: &Path,
+    name: &str,
+) -> impl Iterator<Item = Result<Cow<'data, [u8]>, TargetError>> {
+    let failed = move |source| TargetError::Section { path: path.to_owned(), section: name.to_owned(), source };
+    let data = move |section: ElfSection64<'data, '_, LittleEndian, &'data [u8]>| {
+        let compressed = section.compressed_data().map_err(failed)?;
+        if compressed.uncompressed_size > SECTION_BYTES_MAX {
+            return Err(TargetError::SectionTooLarge {
+                path: path.to_owned(),
+                section: name.to_owned(),
+                claimed_bytes: compressed.uncompressed_size,
+                limit_bytes: SECTION_BYTES_MAX,
+            });
+        }
+        compressed.decompress().map_err(failed)
+    };
+    // Before ELF knew compressed sections, their names said so.
+    let is_wanted = move |found: &str| {
+        found == name || found.strip_prefix(".z").is_some_and(|found| name.strip_prefix('.') == Some(found))
+    };
+    elf.sections().filter(move |section| section.name().is_ok_and(is_wanted)).map(data)
+}
+
+/// Reads the headers of an ELF file for this machine.
+pub(super) fn parse<'data>(path: &Path, data: &'data [u8]) -> Result<Elf<'data>, TargetError> {
     check_identity(path, data)?;
     let elf = Elf::parse(data).map_err(|source| TargetError::DamagedElf { path: path.to_owned(), source })?;
     check_machine_number(path, elf.elf_header().e_machine(LittleEndian).0)?;

@@ -57,6 +57,14 @@ impl ThreadStorage {
     }
 }
 
+/// Where in the object's block a variable is, by what DWARF says; `None` if that is outside of it. GCC 14 writes into
+/// split DWARF the variable's address in the block's initial image, not its distance from the start.
+pub fn offset_in_block(object: &Object<'_>, said: u64) -> Option<u64> {
+    let segment = segment(object)?;
+    let in_block = |offset: &u64| *offset < segment.memory_size;
+    Some(said).filter(in_block).or_else(|| said.checked_sub(segment.address).filter(in_block))
+}
+
 struct TlsSegment {
     address: u64,
     memory_size: u64,

@@ -162,6 +162,12 @@ fn an_optimised_rust_program() {
 }
 
 #[test]
+fn a_rust_program_with_split_debug_files() {
+    let program = build::rust_with("calls", "split", &["-g", "-O", "-Csplit-debuginfo=unpacked"]);
+    agrees(program, "calls::leaf", &RUST);
+}
+
+#[test]
 fn an_unoptimised_rust_program() {
     agrees(build::rust_dev("calls"), "calls::leaf", &RUST);
 }

@@ -110,6 +110,24 @@ fn a_program_without_debug_information() {
 }
 
 #[test]
+fn a_program_without_its_split_debug_files() {
+    let _turn = turn();
+    let program = build::c_with("hammer", "lost-split", &["-gsplit-dwarf", "-g", "-O2", "-pthread"]);
+    for entry in fs::read_dir(program.parent().unwrap()).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().contains("lost-split") && entry.path() != program {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let target = Target::start(program);
+    let planned = tracer(&["trace", "--dry-run", "-p", &target.p(), "main"]);
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    let is_said = |line: &String| line.contains(".dwo was not found") && line.contains("beside the program");
+    assert!(planned.errors.iter().any(is_said), "{planned:#?}");
+    let doctor = tracer(&["doctor", "-p", &target.p()]);
+    assert!(doctor.output.iter().any(|line| line.contains(".dwo was not found")), "{doctor:#?}");
+}
+
+#[test]
 fn a_program_that_was_replaced_on_disk() {
     let _turn = turn();
     let (_folder, program) = copy(build::c("hammer"), "tracer-replaced");

@@ -156,3 +156,13 @@ fn values_with_thin_lto() {
 fn values_with_fat_lto() {
     check("fat", 412);
 }
+
+#[test]
+fn values_with_split_debug_files() {
+    check("unpacked", 412);
+}
+
+#[test]
+fn values_with_a_split_debug_package() {
+    check("packed", 412);
+}

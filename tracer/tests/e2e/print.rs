@@ -1,5 +1,6 @@
 //! TRUTH of `tracer print`: what is in memory, by the fixtures' own sources; and that looking changes nothing.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -75,10 +76,25 @@ fn statics_and_thread_locals_of_an_unoptimised_rust_program() {
 }
 
 #[test]
+fn statics_of_a_program_with_split_debug_files() {
+    rust_statics(build::rust_with("globals", "split", &["-g", "-O", "-Csplit-debuginfo=unpacked"]));
+}
+
+#[test]
 fn globals_of_a_c_program_and_thread_locals_of_its_library() {
-    let _turn = turn();
     let library = build::c_with("kept", "kept.so", &["-g", "-O2", "-shared", "-fPIC"]);
-    let program = build::c_with("globals", "globals-c", &["-g", "-O2", "-pthread"]);
+    c_globals(&build::c_with("globals", "globals-c", &["-g", "-O2", "-pthread"]), &library);
+}
+
+#[test]
+fn globals_of_a_c_program_with_split_debug_files() {
+    let library = build::c_with("kept", "kept-split.so", &["-gsplit-dwarf", "-g", "-O2", "-shared", "-fPIC"]);
+    let flags = ["-gsplit-dwarf", "-fdebug-types-section", "-g", "-O2", "-pthread"];
+    c_globals(&build::c_with("globals", "globals-split-c", &flags), &library);
+}
+
+fn c_globals(program: &Path, library: &Path) {
+    let _turn = turn();
     let mut target = Target::command(Command::new(program).arg(library));
     for (expression, expected) in [
         ("head.name", json!("first")),

@@ -9,7 +9,7 @@ use crate::plan::usdt::MAILBOX_PROVIDER;
 use crate::report::doctor::{Check, State, Subject};
 use crate::report::units;
 use crate::target::TargetError;
-use crate::target::debug_info::{Level, Summary};
+use crate::target::debug_info::{DebugInfo, Level, SplitLack, Summary};
 use crate::target::files::Files;
 use crate::target::image::Image;
 use crate::target::object::Object;
@@ -42,7 +42,7 @@ fn inspect(process: &Process) -> Result<Vec<Check>, Failure> {
     let is_rust = memmem::find(image.object.data(), b"/rustc/").is_some();
     checks.push(symbols(image.symbols().source(), image.symbols().functions().len()));
     checks.push(debug_information(summary.as_ref(), image.debug_file(), is_rust));
-    checks.extend(summary.as_ref().and_then(split_files));
+    checks.extend(image.debug_info().ok().and_then(DebugInfo::split_lack).as_ref().map(split_files));
     checks.extend(probes(&images));
     checks.extend(tokio(image));
     checks.extend(seccomp(process.filters_system_calls()));
@@ -117,16 +117,12 @@ fn debug_information(summary: Option<&Summary>, debug_file: Option<&Object<'_>>,
     }
 }
 
-fn split_files(summary: &Summary) -> Option<Check> {
-    (summary.split_units_missing > 0).then(|| Check {
-        costs: Some("functions of these units have no arguments".to_owned()),
-        remedy: Some("build with `split-debuginfo = \"off\"` (C: without -gsplit-dwarf)".to_owned()),
-        ..check(
-            "split debug files",
-            State::Limited,
-            format!("{} not loaded", units::counted(summary.split_units_missing as u64, "unit")),
-        )
-    })
+fn split_files(lack: &SplitLack) -> Check {
+    Check {
+        costs: Some("functions of such units have no arguments, types and inlined copies".to_owned()),
+        remedy: Some(lack.remedy().to_owned()),
+        ..check("split debug files", State::Limited, lack.to_string())
+    }
 }
 
 /// USDT probes of all objects, and those of mailboxes among them.
@@ -199,15 +195,10 @@ fn namespace(pids: &[u32]) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::debug_info::DebugInfoError;
 
-    const SUMMARY: Summary = Summary {
-        level: Level::Full,
-        units: 3,
-        functions: 1_200,
-        inlined_copies: 1,
-        parameters: 9,
-        split_units_missing: 0,
-    };
+    const SUMMARY: Summary =
+        Summary { level: Level::Full, units: 3, functions: 1_200, inlined_copies: 1, parameters: 9 };
 
     #[test]
     fn less_debug_information_says_what_is_missing_and_how_to_get_it() {
@@ -219,8 +210,10 @@ mod tests {
             assert!(c.remedy.unwrap().contains("-g") && c.costs.unwrap().contains("arguments"));
         }
         assert_eq!(debug_information(None, None, true).state, State::Limited);
-        assert!(split_files(&Summary { split_units_missing: 2, ..SUMMARY }).is_some());
-        assert!(split_files(&SUMMARY).is_none());
+        let path = "/src/a.dwo".into();
+        let lack = SplitLack { units: 2, example: DebugInfoError::SplitMissing { path } };
+        let check = split_files(&lack);
+        assert!(check.found.contains("/src/a.dwo") && check.remedy.unwrap().contains("beside the program"));
     }
 
     #[test]

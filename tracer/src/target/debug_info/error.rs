@@ -1,5 +1,7 @@
 //! What can be wrong with debug information, said with the unit that it is wrong in.
 
+use std::path::PathBuf;
+
 /// Offsets are positions in `.debug_info`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DebugInfoError {
@@ -12,6 +14,16 @@ pub enum DebugInfoError {
     #[error("the debug information's unit at {offset:#x} is damaged: some of its functions are not seen")]
     Unit {
         offset: u64,
+        #[source]
+        source: gimli::Error,
+    },
+    #[error("the split debug file {} was not found", path.display())]
+    SplitMissing { path: PathBuf },
+    #[error("the split debug file {} does not have its unit, so it is of another build", path.display())]
+    SplitOfAnotherBuild { path: PathBuf },
+    #[error("a unit of the split debug file {} is damaged", path.display())]
+    SplitUnit {
+        path: PathBuf,
         #[source]
         source: gimli::Error,
     },

@@ -106,7 +106,7 @@ impl Machine<'_, '_> {
             Operation::Address { address } => self.frame.static_address(address)?.into(),
             Operation::AddressIndex { index } => {
                 let unit = self.view.unit(self.unit).ok_or(Unknown::Unsupported)?;
-                let address = self.view.dwarf.address(unit, index).map_err(|_| Unknown::Unsupported)?;
+                let address = self.view.dwarf(self.unit).address(unit, index).map_err(|_| Unknown::Unsupported)?;
                 self.frame.static_address(address)?.into()
             }
             Operation::PlusConstant { value } => self.pop()?.term.plus(value as i64).into(),

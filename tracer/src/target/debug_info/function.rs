@@ -2,11 +2,10 @@
 
 use crate::target::address::{LinkAddress, LinkRange};
 
-/// A debugging information entry: the file it is in (0 the object itself, then the split DWARF files) and its offset
-/// in that file's `.debug_info`.
+/// A debugging information entry: the number of its unit in this debug information, and its offset in that unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DieId {
-    pub file: u32,
+    pub unit: u32,
     pub offset: u64,
 }
 

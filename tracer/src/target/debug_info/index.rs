@@ -179,7 +179,7 @@ pub(super) fn code_ranges(view: &View<'_>, at: Position) -> Vec<LinkRange> {
     const RANGES_MAX: usize = 1024;
     let (Some(unit), Some(die)) = (view.unit(at.unit), view.entry(at)) else { return Vec::new() };
     let mut found = Vec::new();
-    match view.dwarf.die_ranges(unit, &die) {
+    match view.dwarf(at.unit).die_ranges(unit, &die) {
         Ok(mut ranges) => {
             while let (Ok(Some(range)), true) = (ranges.next(), found.len() < RANGES_MAX) {
                 if range.begin > 1 && range.begin < range.end {
@@ -191,7 +191,7 @@ pub(super) fn code_ranges(view: &View<'_>, at: Position) -> Vec<LinkRange> {
     }
     let entry = die.attr_value(gimli::DW_AT_entry_pc).or_else(|| die.attr_value(gimli::DW_AT_low_pc));
     if let Some(value) = entry
-        && let Ok(Some(entry)) = view.dwarf.attr_address(unit, value)
+        && let Ok(Some(entry)) = view.dwarf(at.unit).attr_address(unit, value)
         && let Some(first) = found.iter().position(|range| range.start == LinkAddress(entry))
     {
         found.swap(0, first);
@@ -229,8 +229,7 @@ pub(super) fn source_line(
         gimli::AttributeValue::FileIndex(index) => index,
         other => other.udata_value()?,
     };
-    let header = view.unit(unit)?.line_program.as_ref()?.header();
-    Some(SourceLine { file: shown_path(view, unit, header, index)?, line })
+    Some(SourceLine { file: shown_path(view.lines(unit)?, index)?, line })
 }
 
 fn count_inlined(view: &View<'_>, candidates: &[Candidate]) -> HashMap<Position, u32> {

@@ -29,7 +29,7 @@ type Level<'a> = (Position, Die<'a>);
 type Parameter = (Option<String>, String);
 
 fn interface(view: &View<'_>, function: &Function) -> Option<Interface> {
-    let at = view.position(function.id.offset)?;
+    let at = view.at(function.id)?;
     // Debug information of level 1 has functions without parameters: then nothing is known of any in the unit.
     if view.scan(at.unit).parameters == 0 {
         return None;

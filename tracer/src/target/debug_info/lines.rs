@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gimli::LineProgramHeader;
+use gimli::UnitRef;
 use rayon::prelude::*;
 
 use super::DebugInfo;
@@ -71,37 +71,25 @@ impl DebugInfo<'_> {
 
 /// A unit's files by their index in its line table.
 fn files(view: &View<'_>, unit: usize) -> HashMap<u64, Arc<SourceFile>> {
-    let Some(parsed) = view.unit(unit) else { return HashMap::new() };
-    let Some(header) = parsed.line_program.as_ref().map(|program| program.header()) else { return HashMap::new() };
+    let Some(lines) = view.lines(unit) else { return HashMap::new() };
+    let Some(header) = lines.line_program.as_ref().map(|program| program.header()) else { return HashMap::new() };
     let first = if header.version() >= 5 { 0 } else { 1 };
-    let directory = parsed.comp_dir.map(|directory| directory.to_string_lossy().into_owned()).unwrap_or_default();
-    let file = |index| Some((index, Arc::new(source_file(view, unit, header, index, &directory)?)));
+    let directory = lines.comp_dir.map(|directory| directory.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = |index| Some((index, Arc::new(source_file(lines, index, &directory)?)));
     (first..first + header.file_names().len() as u64).filter_map(file).collect()
 }
 
-fn source_file(
-    view: &View<'_>,
-    unit: usize,
-    header: &LineProgramHeader<Slice<'_>>,
-    index: u64,
-    compiled_in: &str,
-) -> Option<SourceFile> {
-    let shown = shown_path(view, unit, header, index)?;
+fn source_file(lines: UnitRef<'_, Slice<'_>>, index: u64, compiled_in: &str) -> Option<SourceFile> {
+    let shown = shown_path(lines, index)?;
     let path = if shown.starts_with('/') { shown.clone() } else { format!("{compiled_in}/{shown}") };
     Some(SourceFile { path: without_detours(&path), shown })
 }
 
 /// The path of a line table's file, relative to where the compiler ran if it was given so.
-pub(super) fn shown_path(
-    view: &View<'_>,
-    unit: usize,
-    header: &LineProgramHeader<Slice<'_>>,
-    index: u64,
-) -> Option<String> {
+pub(super) fn shown_path(lines: UnitRef<'_, Slice<'_>>, index: u64) -> Option<String> {
+    let header = lines.line_program.as_ref()?.header();
     let entry = header.file(index)?;
-    // Both come from sections that outlive the header.
-    let text =
-        |value| view.dwarf.attr_string(view.unit(unit)?, value).ok().map(|text| text.to_string_lossy().into_owned());
+    let text = |value| lines.attr_string(value).ok().map(|text| text.to_string_lossy().into_owned());
     let mut path = String::new();
     // Directory 0 is where the compiler ran: file names in it are kept as they were given.
     if entry.directory_index() != 0
@@ -136,7 +124,7 @@ fn without_detours(path: &str) -> String {
 
 fn rows(view: &View<'_>, unit: usize, files: &HashMap<u64, Arc<SourceFile>>) -> Vec<SourceRow> {
     let mut found: Vec<SourceRow> = Vec::new();
-    let Some(program) = view.unit(unit).and_then(|unit| unit.line_program.clone()) else { return found };
+    let Some(program) = view.lines(unit).and_then(|unit| unit.line_program.clone()) else { return found };
     let mut rows = program.rows();
     // The row before, which ends where the next one begins; and how many began at its address.
     let mut last: Option<(u64, Option<usize>, u64)> = None;

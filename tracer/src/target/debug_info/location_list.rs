@@ -1,7 +1,7 @@
 //! Which entry of a location list holds at an instruction: by its address, and by its view where several states share
 //! that address. Does not know what an entry says.
 
-use gimli::{Expression, Range, RawLocListEntry, Reader as _};
+use gimli::{DebugAddrIndex, Expression, Range, RawLocListEntry, Reader as _};
 
 use super::unit::{Attribute, Die, Slice, View};
 
@@ -31,8 +31,9 @@ pub(super) fn find<'a>(
     state: Option<u64>,
 ) -> Found<'a> {
     let Some(parsed) = view.unit(unit) else { return Found::Damaged };
-    let Ok(Some(mut list)) = view.dwarf.attr_locations(parsed, value) else { return Found::Damaged };
-    let mut views = views(view, die, matches!(parsed.encoding().version, 5..));
+    let Ok(Some(mut list)) = view.dwarf(unit).attr_locations(parsed, value) else { return Found::Damaged };
+    let mut views = views(view, unit, die);
+    let indexed = |index| view.dwarf(unit).address(parsed, index).ok();
     let mut base = parsed.low_pc;
     for _ in 0..LIST_ENTRIES_MAX {
         let raw = match list.next_raw() {
@@ -42,11 +43,11 @@ pub(super) fn find<'a>(
         };
         let changes_base = match raw {
             RawLocListEntry::BaseAddress { addr } => Some(Ok(addr)),
-            RawLocListEntry::BaseAddressx { addr } => Some(view.dwarf.address(parsed, addr)),
+            RawLocListEntry::BaseAddressx { addr } => Some(view.dwarf(unit).address(parsed, addr)),
             _ => None,
         };
         let states = if changes_base.is_none() { views.next_pair() } else { None };
-        match (changes_base, empty_at(&raw, base, address)) {
+        match (changes_base, empty_at(&raw, base, address, indexed)) {
             (Some(Ok(addr)), _) => base = addr,
             (Some(Err(_)), _) => return Found::Damaged,
             (None, Some(data))
@@ -75,7 +76,12 @@ fn holds(range: Range, address: u64, states: Option<((u64, u64), u64)>) -> bool 
 }
 
 /// The expression of an entry whose range is empty and lies at `address`.
-fn empty_at<'a>(raw: &RawLocListEntry<Slice<'a>>, base: u64, address: u64) -> Option<Expression<Slice<'a>>> {
+fn empty_at<'a>(
+    raw: &RawLocListEntry<Slice<'a>>,
+    base: u64,
+    address: u64,
+    indexed: impl Fn(DebugAddrIndex) -> Option<u64>,
+) -> Option<Expression<Slice<'a>>> {
     let (begin, data) = match raw {
         RawLocListEntry::AddressOrOffsetPair { begin, end, data }
         | RawLocListEntry::OffsetPair { begin, end, data }
@@ -85,6 +91,8 @@ fn empty_at<'a>(raw: &RawLocListEntry<Slice<'a>>, base: u64, address: u64) -> Op
         }
         RawLocListEntry::StartEnd { begin, end, data } if begin == end => (*begin, data),
         RawLocListEntry::StartLength { begin, length: 0, data } => (*begin, data),
+        RawLocListEntry::StartxLength { begin, length: 0, data } => (indexed(*begin)?, data),
+        RawLocListEntry::StartxEndx { begin, end, data } if begin == end => (indexed(*begin)?, data),
         _ => return None,
     };
     (begin == address).then_some(*data)
@@ -93,16 +101,21 @@ fn empty_at<'a>(raw: &RawLocListEntry<Slice<'a>>, base: u64, address: u64) -> Op
 /// The views of a list's entries, in their order: `DW_AT_GNU_locviews` leads to pairs of ULEB128 numbers.
 struct Views<'a>(Option<Slice<'a>>);
 
-fn views<'a>(view: &View<'a>, die: &Die<'a>, is_version_5: bool) -> Views<'a> {
+fn views<'a>(view: &View<'a>, unit: usize, die: &Die<'a>) -> Views<'a> {
     let start = match die.attr_value(gimli::DW_AT_GNU_locviews) {
         Some(Attribute::SecOffset(offset)) => Some(offset),
         Some(other) => other.udata_value().and_then(|offset| usize::try_from(offset).ok()),
         None => None,
     };
-    let section = view.locations(is_version_5);
+    // In split DWARF 5 GCC counts them from behind the section's header.
+    let base = match view.unit(unit) {
+        Some(parsed) if parsed.encoding().version >= 5 && view.is_split(unit) => parsed.loclists_base.0,
+        _ => 0,
+    };
+    let section = view.locations(unit);
     Views(start.and_then(|start| {
         let mut bytes = section;
-        bytes.skip(start).ok()?;
+        bytes.skip(base.checked_add(start)?).ok()?;
         Some(bytes)
     }))
 }

@@ -15,6 +15,8 @@ mod passing;
 mod scan;
 mod scope;
 mod signature;
+mod split;
+mod split_view;
 mod standpoint;
 mod type_name;
 mod unit;
@@ -29,6 +31,7 @@ mod type_reader;
 mod variant;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
 use gimli::DwarfSections;
@@ -39,12 +42,14 @@ pub use interface::Interface;
 pub use lines::{SourceFile, SourceRow};
 pub use scope::{Activation, Activations, Local, Variables, Wanted};
 pub use signature::{EntryLocation, Parameter, Poll, Signature};
+pub use split::{SectionBytes, SplitFiles, SplitHome, SplitLack, SplitSections};
 pub use standpoint::Standpoint;
 pub use type_loader::LoadedTypes;
 pub use type_reader::{ThreadLocal, TypeReader};
 pub use variable::{Variable, VariablePlace};
 
-use unit::{UnitEntry, UnitRanges, View};
+use split::Split;
+use unit::{Position, UnitEntry, UnitRanges, View};
 
 /// The debug information of one object. Sections are borrowed or owned; everything read from them is read on demand,
 /// and only what is small and often asked for (unit headers, abbreviations, the tree of functions) is kept.
@@ -53,6 +58,8 @@ pub struct DebugInfo<'data> {
     /// `.debug_loc` and `.debug_loclists` again: gimli reads the lists in them, but not GCC's views between those.
     location_lists: [Cow<'data, [u8]>; 2],
     units: Vec<UnitEntry>,
+    type_units: OnceLock<HashMap<u64, Position>>,
+    split: Split,
     listed_ranges: OnceLock<UnitRanges>,
     root_ranges: OnceLock<UnitRanges>,
     problems: Mutex<Vec<DebugInfoError>>,
@@ -80,8 +87,6 @@ pub struct Summary {
     pub functions: usize,
     pub inlined_copies: usize,
     pub parameters: usize,
-    /// Units whose functions and types are in split DWARF files that were not loaded.
-    pub split_units_missing: usize,
 }
 
 impl<'data> DebugInfo<'data> {
@@ -104,6 +109,8 @@ impl<'data> DebugInfo<'data> {
             sections,
             location_lists,
             units,
+            type_units: OnceLock::new(),
+            split: Split::default(),
             listed_ranges: OnceLock::new(),
             root_ranges: OnceLock::new(),
             problems: Mutex::new(problem.into_iter().collect()),
@@ -124,21 +131,15 @@ impl<'data> DebugInfo<'data> {
     pub fn summary(&self) -> Summary {
         let view = View::new(self);
         view.scan_all();
-        let mut summary = Summary {
-            level: Level::None,
-            units: self.units.len(),
-            functions: 0,
-            inlined_copies: 0,
-            parameters: 0,
-            split_units_missing: 0,
-        };
+        let mut summary =
+            Summary { level: Level::None, units: self.units.len(), functions: 0, inlined_copies: 0, parameters: 0 };
         let mut has_lines = false;
-        for scan in (0..self.units.len()).map(|unit| view.scan(unit)) {
+        for unit in 0..self.units.len() {
+            let scan = view.scan(unit);
             summary.functions += scan.functions.iter().filter(|function| function.has_code()).count();
             summary.inlined_copies += scan.inlined.len();
             summary.parameters += scan.parameters;
-            summary.split_units_missing += usize::from(scan.is_skeleton);
-            has_lines |= scan.has_lines;
+            has_lines |= scan.has_lines || view.lines(unit).is_some_and(|unit| unit.line_program.is_some());
         }
         summary.level = match &summary {
             summary if summary.parameters > 0 => Level::Full,

@@ -83,7 +83,7 @@ pub(super) fn may_contain(view: &View<'_>, unit: usize, entry: &FunctionEntry, w
 pub(super) fn resolve(view: &View<'_>, unit: usize, reference: Reference) -> Option<Position> {
     match reference {
         Reference::Unit(offset) => Some(Position { unit, offset: offset as usize }),
-        Reference::Info(offset) => view.position(offset),
+        Reference::Info(offset) => view.position_from(unit, offset),
     }
 }
 
@@ -91,7 +91,11 @@ fn text<'a>(view: &View<'a>, at: Position, text: Text, attribute: gimli::DwAt) -
     match text {
         Text::None => None,
         Text::DebugStr(offset) => {
-            Some(view.dwarf.string(gimli::DebugStrOffset(offset as usize)).ok()?.to_string_lossy())
+            Some(view.dwarf(at.unit).string(gimli::DebugStrOffset(offset as usize)).ok()?.to_string_lossy())
+        }
+        Text::Indexed(index) => {
+            let index = gimli::DebugStrOffsetsIndex(index as usize);
+            view.string(at.unit, gimli::AttributeValue::DebugStrOffsetsIndex(index))
         }
         Text::InEntry => {
             let die = view.entry(at)?;

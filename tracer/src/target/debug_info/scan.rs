@@ -21,8 +21,6 @@ pub(super) struct Scan {
     pub(super) inlined: Vec<InlinedEntry>,
     pub(super) parameters: usize,
     pub(super) has_lines: bool,
-    /// The rest of the unit is in a split DWARF file.
-    pub(super) is_skeleton: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,18 +46,20 @@ pub(super) struct FunctionEntry {
 enum Code {
     #[default]
     None,
-    /// Has code; where it starts, if that is known without the unit's bases.
+    /// Has code; where it starts, if it is in one part.
     Some { low: Option<u64> },
     /// The linker dropped it.
     Dead,
 }
 
-/// A string attribute that needs no unit to be kept: an offset in `.debug_str`, or read the entry again.
+/// A string attribute as it is kept: its place, or read the entry again.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Text {
     #[default]
     None,
     DebugStr(u32),
+    /// An index into the unit's part of `.debug_str_offsets`.
+    Indexed(u32),
     InEntry,
 }
 
@@ -138,7 +138,7 @@ pub(super) fn scan(view: &View<'_>, unit: usize) -> Scan {
     }
     let result = header
         .entries_raw(&abbreviations, None)
-        .and_then(|entries| Pass { scan: &mut scan, entries, enclosing: Vec::new(), dead: None }.run());
+        .and_then(|entries| Pass { view, unit, scan: &mut scan, entries, enclosing: Vec::new(), dead: None }.run());
     if let Err(source) = result {
         view.damaged(unit, source);
     }
@@ -147,6 +147,8 @@ pub(super) fn scan(view: &View<'_>, unit: usize) -> Scan {
 }
 
 struct Pass<'s, 'abbrev, 'a> {
+    view: &'s View<'a>,
+    unit: usize,
     scan: &'s mut Scan,
     entries: EntriesRaw<'abbrev, Slice<'a>>,
     /// Depth and index of the scopes that the current entry is in.
@@ -197,7 +199,6 @@ impl<'abbrev> Pass<'_, 'abbrev, '_> {
             match (attribute.name(), attribute.value()) {
                 (dw::DW_AT_language, Attribute::Language(language)) => self.scan.language = language.into(),
                 (dw::DW_AT_stmt_list, _) => self.scan.has_lines = true,
-                (dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name, _) => self.scan.is_skeleton = true,
                 _ => {}
             }
         }
@@ -210,7 +211,7 @@ impl<'abbrev> Pass<'_, 'abbrev, '_> {
         for spec in abbreviation.attributes() {
             let attribute = self.entries.read_attribute_inline(*spec)?;
             match attribute.name() {
-                dw::DW_AT_low_pc => function.code = code_at(attribute.raw_value()),
+                dw::DW_AT_low_pc => function.code = self.code_at(attribute.raw_value()),
                 dw::DW_AT_ranges => function.code = Code::Some { low: None },
                 dw::DW_AT_inline => {
                     function.is_abstract = matches!(
@@ -233,6 +234,21 @@ impl<'abbrev> Pass<'_, 'abbrev, '_> {
         }
         self.scan.functions.push(function);
         Ok(())
+    }
+
+    /// Linkers write 0 or 1 as the address of code that they dropped (lld -1 or -2).
+    fn code_at(&self, low: Attribute<'_>) -> Code {
+        let low = match low {
+            Attribute::Addr(low) => Some(low),
+            Attribute::DebugAddrIndex(index) => {
+                self.view.unit(self.unit).and_then(|unit| self.view.dwarf(self.unit).address(unit, index).ok())
+            }
+            _ => None,
+        };
+        match low {
+            Some(0 | 1 | 0xffff_ffff_ffff_fffe..) => Code::Dead,
+            low => Code::Some { low },
+        }
     }
 
     fn inlined(&mut self, abbreviation: &'abbrev Abbreviation, offset: u32) -> gimli::Result<()> {
@@ -266,15 +282,6 @@ pub(super) fn is_scope(tag: gimli::DwTag) -> bool {
     )
 }
 
-/// Linkers write 0 or 1 as the address of code that they dropped (lld -1 or -2).
-fn code_at(low: Attribute<'_>) -> Code {
-    match low {
-        Attribute::Addr(0 | 1 | 0xffff_ffff_ffff_fffe..) => Code::Dead,
-        Attribute::Addr(low) => Code::Some { low: Some(low) },
-        _ => Code::Some { low: None },
-    }
-}
-
 fn reference(value: Attribute<'_>) -> Option<Reference> {
     match value {
         Attribute::UnitRef(offset) => Some(Reference::Unit(u32::try_from(offset.0).ok()?)),
@@ -286,6 +293,7 @@ fn reference(value: Attribute<'_>) -> Option<Reference> {
 fn text(value: Attribute<'_>) -> Text {
     match value {
         Attribute::DebugStrRef(offset) => u32::try_from(offset.0).map_or(Text::InEntry, Text::DebugStr),
+        Attribute::DebugStrOffsetsIndex(index) => u32::try_from(index.0).map_or(Text::InEntry, Text::Indexed),
         _ => Text::InEntry,
     }
 }

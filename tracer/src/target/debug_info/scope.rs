@@ -98,7 +98,7 @@ impl DebugInfo<'_> {
 
 fn activations(view: &View<'_>, address: LinkAddress) -> Option<Activations> {
     let function = function_at(view, address)?;
-    let at = view.position(function.id.offset)?;
+    let at = view.at(function.id)?;
     let scopes = scopes(view, at, address)?;
     let inlined = scopes.iter().skip(1).filter(|scope| scope.die.tag() == dw::DW_TAG_inlined_subroutine);
     let outermost = Activation {
@@ -202,7 +202,7 @@ struct Own<'a> {
 }
 
 fn own_scopes<'a>(view: &View<'a>, wanted: &Wanted) -> Option<Own<'a>> {
-    let at = view.position(wanted.function.offset)?;
+    let at = view.at(wanted.function)?;
     let all = scopes(view, at, wanted.standpoint.address)?;
     let function = (at, all.first()?.die.clone());
     let mut rest = all.into_iter().skip_while(|scope| view.id(scope.at) != wanted.activation);

@@ -82,7 +82,7 @@ impl View<'_> {
     fn signature(&self, function: &Function, loaded: &mut LoadedTypes) -> Result<Signature, DebugInfoError> {
         let view = self;
         let offset = function.id.offset;
-        let at = view.position(offset).ok_or(DebugInfoError::NoEntry { offset })?;
+        let at = view.at(function.id).ok_or(DebugInfoError::NoEntry { offset })?;
         let unit = view.unit(at.unit).ok_or(DebugInfoError::NoEntry { offset })?;
         let die =
             unit.entry(gimli::UnitOffset(at.offset)).map_err(|source| DebugInfoError::Function { offset, source })?;

@@ -4,6 +4,7 @@ mod cpp;
 mod damaged;
 mod library;
 mod rust;
+mod split;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -86,7 +87,8 @@ fn function(info: &DebugInfo<'_>, name: &str) -> Function {
 fn dump() {
     let Some(path) = std::env::var_os("TRACER_DUMP") else { return };
     let filter = std::env::var("TRACER_FILTER").unwrap_or_default();
-    let info = load(Path::new(&path));
+    let fixture = Fixture { _folder: tempfile::tempdir().expect("a temporary folder"), program: path.clone().into() };
+    let info = fixture.split_info();
     let timed = |what: &str, start: std::time::Instant| eprintln!("{what}: {:?}", start.elapsed());
     let start = std::time::Instant::now();
     View::new(&info).scan_all();

@@ -61,7 +61,7 @@ impl<'a> TypeReader<'a> {
         if let Shape::Pointer { target: Some(known), .. } = self.loaded.types.get(pointer).shape {
             return Some(known);
         }
-        let mut at = self.view.position(self.loaded.entry_of(pointer)?.offset)?;
+        let mut at = self.view.at(self.loaded.entry_of(pointer)?)?;
         for _ in 0..WRAPPERS_MAX {
             let die = self.view.entry(at)?;
             let behind = target(&self.view, at, &die)?;
@@ -81,7 +81,7 @@ impl<'a> TypeReader<'a> {
 
     /// The element of a pointer to a slice, loaded if it was not yet.
     pub fn element(&mut self, slice: TypeId) -> Option<TypeId> {
-        let at = self.view.position(self.loaded.entry_of(slice)?.offset)?;
+        let at = self.view.at(self.loaded.entry_of(slice)?)?;
         let members = self.view.children(at);
         let data = members.iter().find(|die| self.view.name(at.unit, die).is_some_and(|name| name == "data_ptr"))?;
         let pointer = target(&self.view, Position { unit: at.unit, offset: data.offset().0 }, data)?;
@@ -96,7 +96,7 @@ impl<'a> TypeReader<'a> {
 
     /// The type argument of that name of a generic function or type; of a method also one of its type.
     pub fn template_argument(&mut self, function: DieId, name: &str) -> Option<TypeId> {
-        let at = self.view.position(function.offset)?;
+        let at = self.view.at(function)?;
         let (unit, die) = chain(&self.view, at, self.view.entry(at)?).iter().find_map(|(at, _)| {
             let is_wanted = |die: &Die<'a>| {
                 die.tag() == dw::DW_TAG_template_type_parameter
@@ -112,7 +112,7 @@ impl<'a> TypeReader<'a> {
     pub fn variable_type(&mut self, function: DieId, name: &str) -> Option<TypeId> {
         /// Entries of one function that are looked through.
         const ENTRIES_MAX: usize = 10_000;
-        let at = self.view.position(function.offset)?;
+        let at = self.view.at(function)?;
         let unit = self.view.unit(at.unit)?;
         let mut entries = unit.entries_raw(Some(gimli::UnitOffset(at.offset))).ok()?;
         let mut die = Die::null();
@@ -163,7 +163,7 @@ impl<'a> TypeReader<'a> {
 
     /// A type by its entry, in types of its own: pointers as deep as those want.
     pub fn load_into(&self, entry: DieId, loaded: &mut LoadedTypes) -> Option<TypeId> {
-        let at = self.view.position(entry.offset)?;
+        let at = self.view.at(entry)?;
         Some(TypeLoader::new(&self.view, loaded).load(at))
     }
 
@@ -226,7 +226,13 @@ fn read_static<'a>(view: &View<'a>, at: Position, die: &Die<'a>, statics: &mut S
     let Attribute::Exprloc(expression) = die.attr_value(dw::DW_AT_location)? else { return None };
     let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 4 };
     let mut operations = expression.operations(encoding);
-    match (operations.next().ok()??, operations.next().ok()?) {
+    let indexed = |index| view.dwarf(at.unit).address(view.unit(at.unit)?, index).ok();
+    let first = match operations.next().ok()?? {
+        gimli::Operation::AddressIndex { index } => gimli::Operation::Address { address: indexed(index)? },
+        gimli::Operation::ConstantIndex { index } => gimli::Operation::UnsignedConstant { value: indexed(index)? },
+        first => first,
+    };
+    match (first, operations.next().ok()?) {
         (gimli::Operation::Address { address }, None) if view.name(at.unit, die)?.contains("::{vtable}") => {
             statics.vtables.push((address, target(view, at, die)?));
         }

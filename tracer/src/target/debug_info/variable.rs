@@ -54,7 +54,7 @@ impl DebugInfo<'_> {
     /// The type of a variable; it is added to `loaded`.
     pub fn variable_type(&self, variable: &Variable, loaded: &mut LoadedTypes) -> Option<TypeId> {
         let view = View::new(self);
-        let at = view.position(variable.id.offset)?;
+        let at = view.at(variable.id)?;
         let chain = chain(&view, at, view.entry(at)?);
         let (at, value) = attribute(&chain, dw::DW_AT_type)?;
         let at = view.reference(at.unit, value)?;
@@ -163,7 +163,7 @@ fn without_arguments(name: &str) -> &str {
 fn place(view: &View<'_>, unit: usize, expression: Expression<Slice<'_>>) -> Option<VariablePlace> {
     let parsed = view.unit(unit)?;
     let mut operations = expression.operations(parsed.encoding());
-    let address = |index| view.dwarf.address(parsed, index).ok();
+    let address = |index| view.dwarf(unit).address(parsed, index).ok();
     let value = match operations.next() {
         Ok(Some(Operation::Address { address })) => Place::Address(address),
         Ok(Some(Operation::AddressIndex { index })) => Place::Address(address(index)?),

@@ -4,6 +4,9 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use addr2line::{LookupContinuation as _, LookupResult, SplitDwarfLoad};
+use gimli::Dwarf;
+
 use super::table::Bytes;
 use crate::target::address::LinkAddress;
 use crate::target::demangle::demangle;
@@ -36,7 +39,8 @@ impl<'data> Symbolizer<'data> {
             });
             dwarf.and_then(addr2line::Context::from_dwarf).ok()
         });
-        let mut found = lines.as_ref().map(|lines| frames(lines, address)).unwrap_or_default();
+        let split = |load: SplitDwarfLoad<Bytes<'data>>| split(image, files, &load).map(Arc::new);
+        let mut found = lines.as_ref().map(|lines| frames(lines, address, split)).unwrap_or_default();
         let Some(outermost) = found.last_mut() else {
             return vec![Named { function: symbol(image, address), is_inlined: false, source: None }];
         };
@@ -47,9 +51,20 @@ impl<'data> Symbolizer<'data> {
     }
 }
 
-fn frames(lines: &addr2line::Context<Bytes<'_>>, address: LinkAddress) -> Vec<Named> {
+fn frames<'data>(
+    lines: &addr2line::Context<Bytes<'data>>,
+    address: LinkAddress,
+    mut split: impl FnMut(SplitDwarfLoad<Bytes<'data>>) -> Option<Arc<Dwarf<Bytes<'data>>>>,
+) -> Vec<Named> {
     let mut found = Vec::new();
-    let Ok(mut frames) = lines.find_frames(address.0).skip_all_loads() else { return found };
+    let mut lookup = lines.find_frames(address.0);
+    let frames = loop {
+        match lookup {
+            LookupResult::Output(frames) => break frames,
+            LookupResult::Load { load, continuation } => lookup = continuation.resume(split(load)),
+        }
+    };
+    let Ok(mut frames) = frames else { return found };
     while let (Ok(Some(frame)), true) = (frames.next(), found.len() < INLINED_MAX) {
         let name = frame.function.as_ref().and_then(|function| Some(demangle(&function.raw_name().ok()?).path));
         let source = frame.location.and_then(|location| Some((location.file?.into(), location.line.unwrap_or(0))));
@@ -59,6 +74,17 @@ fn frames(lines: &addr2line::Context<Bytes<'_>>, address: LinkAddress) -> Vec<Na
         outermost.is_inlined = false;
     }
     found
+}
+
+/// The sections of the split file that a unit's functions are in.
+fn split<'data>(
+    image: &Image<'data>,
+    files: &'data Files,
+    load: &SplitDwarfLoad<Bytes<'data>>,
+) -> Option<Dwarf<Bytes<'data>>> {
+    let directory = load.comp_dir.map(|directory| directory.slice()).unwrap_or_default();
+    let home = image.debug_info().ok()?.split_home(load.dwo_id, directory, load.path?.slice())?;
+    files.keep_split(home).dwarf(&load.parent)
 }
 
 fn symbol(image: &Image<'_>, address: LinkAddress) -> Option<Arc<str>> {

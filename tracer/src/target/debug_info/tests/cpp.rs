@@ -3,7 +3,7 @@
 use super::*;
 use crate::value::layout::{Field, Passing, Shape, Type};
 
-const SOURCE: &str = r#"
+pub(super) const SOURCE: &str = r#"
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

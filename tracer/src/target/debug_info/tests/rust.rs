@@ -9,7 +9,7 @@ use crate::value::place::{MemoryPlace, Piece, Place, Register};
 
 /// Prints sizes, offsets and the bytes of values as it sees them. Each function named in a test is kept by
 /// `inline(never)` and `black_box`.
-const SOURCE: &str = r#"
+pub(super) const SOURCE: &str = r#"
 use std::future::Future;
 use std::hint::black_box;
 use std::mem::{offset_of, size_of};
