@@ -7,9 +7,11 @@ mod fixture;
 mod hit;
 mod many;
 mod overload;
+mod rate;
 mod site;
 mod table;
 mod tracer;
+mod values;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -41,8 +43,10 @@ fn main() -> ExitCode {
 
 fn run(is_wanted: impl Fn(&str) -> bool) -> Outcome<()> {
     println!("{}\n", table::machine());
-    let topics: [(&str, Topic); 5] = [
+    let topics: [(&str, Topic); 7] = [
         ("hits", hit::run),
+        ("values", values::run),
+        ("rate", rate::run),
         ("many", many::run),
         ("big", big::run),
         ("overload", overload::run),
