@@ -12,9 +12,9 @@ static int64_t now_ns(void) {
     return time.tv_sec * 1000000000ll + time.tv_nsec;
 }
 
-/* Begins with `push rbp`, which the kernel emulates. */
+/* Begins with `push rbx`, which the kernel emulates. */
 __attribute__((noinline)) uint64_t observed(uint64_t number, uint32_t slot) {
-    __asm__ volatile("" : "+r"(number) : "r"(slot));
+    __asm__ volatile("" : "+r"(number) : "r"(slot) : "rbx");
     return number + 1;
 }
 

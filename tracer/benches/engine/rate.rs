@@ -43,11 +43,7 @@ enum Taker {
 
 impl Paced {
     fn start() -> Outcome<Self> {
-        let binary = compile(
-            "bench-paced",
-            include_str!("paced.c"),
-            &["-O2", "-g", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer"],
-        )?;
+        let binary = compile("bench-paced", include_str!("paced.c"), &["-O2", "-g"])?;
         let mut target = Running::start(&binary, &[])?;
         let input = target.input().ok_or("no standard input")?;
         let output = BufReader::new(target.output().ok_or("no standard output")?);
