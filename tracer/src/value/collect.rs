@@ -54,6 +54,11 @@ impl<'s> Found<'s> {
             search.end(length);
         }
         let omitted = Omitted::count(length.saturating_sub(self.len()));
+        self.finish_omitting(omitted)
+    }
+
+    /// The same where nobody says how many items there are.
+    pub(super) fn finish_omitting(self, omitted: Omitted) -> Value {
         match self.shown {
             Shown::List(_) => Value::Sequence { items: self.items, omitted },
             Shown::Set(_) => Value::Set { items: self.items, omitted },

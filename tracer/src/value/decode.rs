@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use super::collect::Found;
+use super::extended::extended;
 use super::flags::flags;
 use super::image::Memory;
 use super::layout::{Enum, Field, Shape, StructStyle, Tag, Type, TypeId, Types, Variant};
@@ -15,7 +16,7 @@ use super::source::Source;
 use super::string::{text_or_bytes, up_to_nul};
 use super::styled::styled;
 use super::value::{Omitted, Payload, Value};
-use super::view::{Dynamic, Items, Shown, Stretch, TABLE_ALIGN_OFFSET, USER_ADDRESSES, View, view};
+use super::view::{Dynamic, Items, Shown, Stretch, TABLE_ALIGN_OFFSET, View, view};
 
 /// The value of type `ty` at `location`, as far as `memory` has it and `limits` allow.
 pub fn decode(types: &Types, ty: TypeId, location: &Location, memory: &dyn Memory, limits: &Limits) -> Value {
@@ -50,7 +51,7 @@ pub(super) struct Decoder<'a> {
 
 #[derive(Clone, Copy, Default)]
 pub(super) struct Depth {
-    pointers: u32,
+    pub(super) pointers: u32,
     nesting: u32,
 }
 
@@ -91,17 +92,27 @@ impl Decoder<'_> {
             View::Unit => Value::Unit,
             View::Integer { signed } => self.integer(ty, source, signed)?,
             View::Float => self.float(ty, source)?,
+            View::Complex => self.complex(ty, source)?,
             View::Bool | View::Char => self.restricted(ty, source)?,
             View::Uuid => match source.read(self.memory, size_bytes)?.try_into() {
                 Ok(bytes) => Value::Uuid(bytes),
                 Err(_) => self.raw(ty, source)?,
             },
             View::Text(stretch) => self.text(ty, source, stretch, depth)?,
+            View::WideText { stretch, unit_bytes } => self.wide_text(ty, source, stretch, unit_bytes, depth)?,
+            View::Bits(bits) => self.bits(ty, source, bits, depth)?,
             View::Sequence { stretch, items } => self.sequence(ty, source, stretch, items, depth)?,
             View::Ring { ring, items } => self.ring(ty, source, ring, items, depth)?,
+            View::Blocks { blocks, items } => self.blocks(ty, source, blocks, items, depth)?,
             View::Table { table, items } => self.table(ty, source, table, items, depth)?,
             View::Tree(tree) => self.tree(ty, source, &tree, depth)?,
+            View::Binary(tree) => self.binary_tree(ty, source, &tree, depth)?,
             View::List(list) => self.list(ty, source, list, depth)?,
+            View::Choice(choice) => self.choice(ty, source, &choice, inner)?,
+            View::Measured { offset, ty, unit } => match self.value(ty, source.at(offset), inner) {
+                Value::Unreadable(missing) => return Err(missing),
+                number => Value::Plain(format!("{number}{unit}")),
+            },
             View::Pointee { pointer_offset, target_offset, target } => {
                 let pointer = source.at(pointer_offset).word(self.memory)?;
                 if self.check_pointers(depth).is_err() {
@@ -110,6 +121,7 @@ impl Decoder<'_> {
                 self.value(target, Source::Memory(pointer.wrapping_add(target_offset)), depth.pointed_to())
             }
             View::Dynamic(dynamic) => self.dynamic(ty, source, dynamic, depth)?,
+            View::Object { target } => self.object(source, target, depth)?,
             View::Function => {
                 let address = source.word(self.memory)?;
                 let path = self.types.function_at(address);
@@ -202,6 +214,10 @@ impl Decoder<'_> {
         Ok(match (<[u8; 4]>::try_from(bytes.as_slice()), <[u8; 8]>::try_from(bytes.as_slice())) {
             (Ok(bytes), _) => Value::Float32(f32::from_le_bytes(bytes)),
             (_, Ok(bytes)) => Value::Float64(f64::from_le_bytes(bytes)),
+            _ if bytes.len() == 16 && self.types.get(ty).name == "long double" => match extended(&bytes) {
+                Some(text) => Value::Plain(text),
+                None => self.raw(ty, source)?,
+            },
             _ => self.raw(ty, source)?,
         })
     }
@@ -222,9 +238,15 @@ impl Decoder<'_> {
     }
 
     /// Length and start of a stretch; `None` if no object can be that long.
-    fn stretch(&self, source: Source<'_>, stretch: Stretch, item_bytes: u64) -> Result<Option<(u64, u64)>, Missing> {
-        let length = source.at(stretch.length_offset).word(self.memory)?.saturating_sub(stretch.terminator_bytes);
+    pub(super) fn stretch(
+        &self,
+        source: Source<'_>,
+        stretch: Stretch,
+        item_bytes: u64,
+    ) -> Result<Option<(u64, u64)>, Missing> {
         let pointer = source.at(stretch.pointer_offset).word(self.memory)?;
+        let second = source.at(stretch.length_offset).word(self.memory)?;
+        let Some(length) = stretch.length(pointer, second) else { return Ok(None) };
         let is_possible = length.checked_mul(item_bytes.max(1)).is_some_and(|bytes| bytes <= i64::MAX as u64);
         Ok(is_possible.then_some((length, pointer.wrapping_add(stretch.data_offset))))
     }
@@ -262,34 +284,6 @@ impl Decoder<'_> {
         Ok(found.finish(length))
     }
 
-    fn c_string(&self, source: Source<'_>, depth: Depth) -> Result<Value, Missing> {
-        let pointer = source.word(self.memory)?;
-        if pointer == 0 {
-            return Ok(Value::Address(0));
-        }
-        self.check_pointers(depth)?;
-        let bytes = self.memory.read_prefix(pointer, self.limits.string_bytes_max)?;
-        Ok(up_to_nul(bytes, Omitted::Unknown))
-    }
-
-    /// What looks like text and is where an address can be: nothing says that it is, so the address is shown too.
-    fn word(&self, word: u64, signed: bool, depth: Depth) -> Value {
-        let read = || {
-            self.check_pointers(depth).ok()?;
-            USER_ADDRESSES.contains(&word).then_some(())?;
-            let bytes = self.memory.read_prefix(word, self.limits.string_bytes_max).ok()?;
-            let is_text =
-                |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
-            match up_to_nul(bytes, Omitted::Unknown) {
-                Value::Text { text, omitted } if is_text(&text) => {
-                    Some(Value::AddressOfText { address: word, text, omitted })
-                }
-                _ => None,
-            }
-        };
-        read().unwrap_or_else(|| number(u128::from(word), 64, signed))
-    }
-
     fn field(&self, owner: TypeId, field: &Field, source: Source<'_>, depth: Depth) -> Value {
         if self.types.masks_field(self.types.get(owner), field) {
             return Value::Unreadable(Missing::Redacted);
@@ -314,14 +308,22 @@ impl Decoder<'_> {
         let Some((first_bit, bit_count)) = field.bits else {
             return self.value(field.ty, source.at(field.offset), depth);
         };
-        let size_bytes = self.types.get(field.ty).size_bytes.min(16);
+        let size_bytes = u64::from(first_bit.saturating_add(bit_count)).div_ceil(8).min(16);
         let bits = match source.at(field.offset).read(self.memory, size_bytes) {
             Ok(bytes) => zero_extended(&bytes),
             Err(missing) => return Value::Unreadable(missing),
         };
         let mask = 1_u128.checked_shl(bit_count).map_or(u128::MAX, |end| end - 1);
-        let signed = matches!(view(self.types, field.ty), View::Integer { signed: true });
-        number(bits.checked_shr(first_bit).unwrap_or(0) & mask, bit_count, signed)
+        let bits = bits.checked_shr(first_bit).unwrap_or(0) & mask;
+        match view(self.types, field.ty) {
+            View::Bool if bits <= 1 => Value::Bool(bits == 1),
+            View::Enumeration { signed, enumerators, .. } => {
+                let number = number(bits, bit_count, signed);
+                enumerator(&number, enumerators, self.types.is_open(field.ty)).unwrap_or(number)
+            }
+            View::Integer { signed } => number(bits, bit_count, signed),
+            _ => number(bits, bit_count, false),
+        }
     }
 
     fn fields(
@@ -345,7 +347,11 @@ impl Decoder<'_> {
         if let Some(reason) = Value::common_reason(&values) {
             return Err(reason);
         }
-        let name = if is_union && !name.ends_with(')') { format!("union {name}") } else { name.clone() };
+        let name = match name::kind_of_anonymous(name) {
+            Some(kind) => kind.to_owned(),
+            None if is_union => format!("union {name}"),
+            None => name.clone(),
+        };
         Ok(match style {
             StructStyle::Tuple => Value::Tuple(values),
             StructStyle::TupleStruct => Value::TupleStruct { name, fields: values },
@@ -362,17 +368,12 @@ impl Decoder<'_> {
     ) -> Result<Value, Missing> {
         let size_bytes = self.types.get(ty).size_bytes.min(16);
         let bits = zero_extended(&source.read(self.memory, size_bytes)?);
-        let value = match number(bits, 8 * size_bytes as u32, signed) {
-            Value::Signed(value) => Some(value),
-            _ => i128::try_from(bits).ok(),
-        };
-        match enumerators.iter().find(|(_, candidate)| Some(*candidate) == value) {
-            Some((name, _)) => Ok(Value::Variant { name: name.clone(), payload: Payload::Unit }),
-            None if !self.types.is_open(ty) => self.raw(ty, source),
-            None => Ok(match value.and_then(|value| flags(value, enumerators)) {
-                Some(names) => Value::Variant { name: names, payload: Payload::Unit },
-                None => number(bits, 8 * size_bytes as u32, signed),
-            }),
+        let number = number(bits, 8 * size_bytes as u32, signed);
+        let is_open = self.types.is_open(ty);
+        match enumerator(&number, enumerators, is_open) {
+            Some(named) => Ok(named),
+            None if !is_open => self.raw(ty, source),
+            None => Ok(number),
         }
     }
 
@@ -393,6 +394,21 @@ impl Decoder<'_> {
         let values: Vec<_> = variant.fields.iter().map(|field| self.field(ty, field, source, depth)).collect();
         Ok(Value::Variant { name: variant.name.clone(), payload: payload(variant, values) })
     }
+}
+
+/// The name that an enumeration has for the number, or, if it is open, those of the flags in it.
+fn enumerator(number: &Value, enumerators: &[(String, i128)], is_open: bool) -> Option<Value> {
+    let number = match number {
+        Value::Signed(number) => *number,
+        Value::Unsigned(number) => i128::try_from(*number).ok()?,
+        _ => return None,
+    };
+    let name = match enumerators.iter().find(|(_, candidate)| *candidate == number) {
+        Some((name, _)) => name.clone(),
+        None if is_open => flags(number, enumerators)?,
+        None => return None,
+    };
+    Some(Value::Variant { name, payload: Payload::Unit })
 }
 
 fn payload(variant: &Variant, values: Vec<Value>) -> Payload {

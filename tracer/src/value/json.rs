@@ -1,7 +1,7 @@
 //! Values as tools read them: JSON, after serde's habits. Each is lossless, or says what it lost.
 //!
 //! Beyond those habits: a newtype struct is its content, a raw pointer `"0x7f…"`, a word that leads to
-//! text `{"$address":"0x7f…","text":"…"}`, a value without meaning `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
+//! text `{"$address":"0x7f…","text":"…"}`, a pointer of C `{"$address":"0x7f…","to":…}`, a value without meaning `{"$type":"…","$bytes":"0a0b"}`, what a limit cut `{"$truncated":…,"omitted":12}` (bytes of a text, items of a
 //! sequence; `null` if nobody counted them), what is masked by name `{"$redacted":true}`.
 
 use serde_json::{Map, Number, Value as Json, json};
@@ -47,6 +47,7 @@ pub fn to_json(value: &Value) -> Json {
             Payload::Beside(content) => tagged(name, to_json(content)),
         },
         Value::Address(address) => Json::String(format!("{address:#x}")),
+        Value::Pointer { address, target } => json!({ "$address": format!("{address:#x}"), "to": to_json(target) }),
         Value::AddressOfText { address, text, omitted } => {
             json!({ "$address": format!("{address:#x}"), "text": truncated(Json::String(text.clone()), *omitted) })
         }

@@ -157,6 +157,8 @@ pub enum Shape {
         signed: bool,
     },
     Float,
+    /// Two floats, the real part first.
+    Complex,
     Bool,
     /// A Unicode scalar value (Rust `char`, C++ `char32_t`).
     Char,
@@ -199,6 +201,8 @@ pub enum Shape {
         element: TypeId,
         count: u64,
     },
+    /// An array of nobody knows how many elements, as at the end of C's structs.
+    Unbounded,
     /// A function behind a pointer.
     Function,
     /// Declared but not defined, or not understood: only name and size are known.
@@ -211,8 +215,10 @@ pub enum PointerKind {
     Reference,
     /// Rust `Box<T>` prints as its target too.
     Box,
-    /// `*const T`, `*mut T`, C pointers: prints as an address, C strings as text.
+    /// `*const T`, `*mut T`: prints as an address, C strings as text.
     Raw,
+    /// A pointer of C or C++: prints as an address and what is there, C strings as text.
+    C,
     /// A number or a pointer, nobody says which (an argument of a USDT probe): prints as a number, or as an address
     /// and the text that it leads to.
     Untyped { signed: bool },

@@ -30,6 +30,9 @@ impl Default for Limits {
     }
 }
 
+/// Pointers up to one of C's that is followed: its objects lead to each other without end.
+pub(crate) const OBJECT_POINTERS_MAX: u32 = 3;
+
 /// Structs within structs that are looked into: ends the recursion of a layout that contains itself.
 pub(crate) const NESTING_MAX: u32 = 48;
 

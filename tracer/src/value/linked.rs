@@ -7,14 +7,17 @@ use super::layout::TypeId;
 use super::limits::{SEQUENCE_BYTES_MAX, WALK_STEPS_MAX};
 use super::place::Missing;
 use super::source::Source;
-use super::value::Value;
-use super::view::{Items, List, Part, Ring, Shown, Table, Tree};
+use super::value::{Omitted, Value};
+use super::view::{BinaryTree, Blocks, Items, List, Part, Ring, Shown, Table, Tree};
 
 /// Control bytes read at once.
 const CONTROL_BYTES: u64 = 64;
 
 /// A tree of that height has more items than memory has bytes.
 const HEIGHT_MAX: u64 = 40;
+
+/// The same of a balanced tree with one item in each node.
+const BINARY_HEIGHT_MAX: u64 = 128;
 
 impl Decoder<'_> {
     fn limited(&self, length: u64) -> u64 {
@@ -102,12 +105,13 @@ impl Decoder<'_> {
     }
 
     pub(super) fn list(&self, ty: TypeId, source: Source<'_>, list: List, depth: Depth) -> Result<Value, Missing> {
-        let length = source.at(list.length_offset).word(self.memory)?;
+        let counted = list.length_offset.map(|offset| source.at(offset).word(self.memory)).transpose()?;
         let first = source.at(list.first_offset).word(self.memory)?;
-        let mut found = self.found(Shown::List(list.value));
-        if (length == 0) != (first == 0) {
+        let mut found = self.found(list.shown);
+        if counted.is_some_and(|length| length > 0 && first == 0) {
             return self.raw(ty, source);
         }
+        let length = counted.unwrap_or(if first == 0 { 0 } else { u64::MAX });
         if length > 0 {
             self.check_pointers(depth)?;
         }
@@ -117,7 +121,113 @@ impl Decoder<'_> {
             let Some(next) = self.word_at(node.wrapping_add(list.next_offset)) else { break };
             node = next;
         }
-        self.finish_found(found, length, first)
+        match counted {
+            None if node == 0 => {
+                let length = found.len();
+                Ok(found.finish(length))
+            }
+            None if found.len() > 0 => Ok(found.finish_omitting(Omitted::Unknown)),
+            _ => self.finish_found(found, length, first),
+        }
+    }
+
+    pub(super) fn blocks(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        blocks: Blocks,
+        items: Items,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let iterator = |at: u64| {
+            let word = |offset| source.at(at + offset).word(self.memory);
+            Ok::<_, Missing>((word(blocks.current)?, word(blocks.first)?, word(blocks.last)?, word(blocks.node)?))
+        };
+        let (start, first, last, node) = iterator(blocks.start)?;
+        let (end, end_first, _, end_node) = iterator(blocks.end)?;
+        let count = |from: u64, to: u64| to.checked_sub(from)?.checked_div(items.stride);
+        let length = || match end_node.checked_sub(node)? / 8 {
+            0 => count(start, end),
+            further => {
+                let whole = (further - 1).checked_mul(count(first, last)?)?;
+                whole.checked_add(count(start, last)?)?.checked_add(count(end_first, end)?)
+            }
+        };
+        let Some(length) = length().filter(|_| last > first) else { return self.raw(ty, source) };
+        if length > 0 {
+            self.check_pointers(depth)?;
+        }
+        let mut found = self.found(items.shown);
+        let block_bytes = last - first;
+        let (mut item, mut last, mut node) = (start, last, node);
+        while found.len() < self.limited(length) {
+            if item == last {
+                node = node.wrapping_add(8);
+                let Some(next) = self.word_at(node) else { break };
+                (item, last) = (next, next.wrapping_add(block_bytes));
+            }
+            if !self.is_there(item, items.stride) {
+                break;
+            }
+            found.push(self, Source::Memory(item), depth.pointed_to());
+            item = item.wrapping_add(items.stride);
+        }
+        self.finish_found(found, length, start)
+    }
+
+    pub(super) fn binary_tree(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        tree: &BinaryTree,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let word = |offset| source.at(offset).word(self.memory);
+        let (length, root) = (word(tree.length_offset)?, word(tree.root_offset)?);
+        let mut found = self.found(tree.shown);
+        if length == 0 {
+            return Ok(found.finish(0));
+        }
+        if root == 0 {
+            return self.raw(ty, source);
+        }
+        self.check_pointers(depth)?;
+        let mut steps = 0;
+        self.in_order(tree, &mut found, (root, 0), &mut steps, (self.limited(length), depth.pointed_to()));
+        self.finish_found(found, length, root)
+    }
+
+    /// The items below a node; `None` when the walk is over.
+    fn in_order(
+        &self,
+        tree: &BinaryTree,
+        found: &mut Found<'_>,
+        (node, height): (u64, u64),
+        steps: &mut u32,
+        limits: (u64, Depth),
+    ) -> Option<()> {
+        *steps += 1;
+        let (items_max, depth) = limits;
+        if *steps > WALK_STEPS_MAX || height > BINARY_HEIGHT_MAX {
+            return None;
+        }
+        let link = |offset: u64| self.word_at(node.wrapping_add(offset));
+        match link(tree.left_offset)? {
+            0 => {}
+            left => self.in_order(tree, found, (left, height + 1), steps, limits)?,
+        }
+        let is_there = tree.shown.parts().all(|part| {
+            let size_bytes = self.types.get(part.ty).size_bytes;
+            size_bytes == 0 || self.is_there(node.wrapping_add(part.offset), size_bytes)
+        });
+        if found.len() == items_max || !is_there {
+            return None;
+        }
+        found.push(self, Source::Memory(node), depth);
+        match link(tree.right_offset)? {
+            0 => Some(()),
+            right => self.in_order(tree, found, (right, height + 1), steps, limits),
+        }
     }
 
     pub(super) fn tree(&self, ty: TypeId, source: Source<'_>, tree: &Tree, depth: Depth) -> Result<Value, Missing> {

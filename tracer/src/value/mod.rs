@@ -11,9 +11,11 @@ pub mod text;
 
 mod collect;
 mod decode;
+mod extended;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flags;
+mod foreign;
 mod limits;
 mod linked;
 pub(crate) mod lookup;
@@ -33,5 +35,5 @@ mod tests;
 
 pub use decode::decode;
 pub use limits::Limits;
-pub(crate) use limits::NESTING_MAX;
+pub(crate) use limits::{NESTING_MAX, OBJECT_POINTERS_MAX};
 pub use value::{Omitted, Payload, Value};

@@ -2,6 +2,7 @@
 
 /// Each path in the name cut to its last segment: `Option<alloc::string::String>` → `Option<String>`.
 pub fn without_modules(name: &str) -> String {
+    let name = &*name.replace("(anonymous namespace)::", "");
     let mut short = String::with_capacity(name.len());
     let mut segment_start = 0;
     let mut rest = name;
@@ -23,6 +24,12 @@ pub fn without_modules(name: &str) -> String {
 /// The name that `{:?}` gives a struct: `alloc::vec::Vec<u8>` → `Vec`.
 pub fn of_struct(name: &str) -> String {
     without_modules(base(name))
+}
+
+/// What a type without a name is, by the name that it goes by: `a::(anonymous union)` → `union`.
+pub(crate) fn kind_of_anonymous(name: &str) -> Option<&str> {
+    let (_, kind) = name.strip_suffix(')')?.rsplit_once("(anonymous ")?;
+    Some(kind)
 }
 
 /// The path in front of the generic arguments: `core::option::Option<u8>` → `core::option::Option`.

@@ -27,7 +27,10 @@ impl Decoder<'_> {
         Ok(match shell.style {
             StructStyle::Named if shell.is_open => Value::Open { name, fields },
             StructStyle::Named => Value::Struct { name, fields },
-            _ => Value::TupleStruct { name, fields: fields.into_iter().map(|(_, value)| value).collect() },
+            StructStyle::Tuple => Value::Tuple(fields.into_iter().map(|(_, value)| value).collect()),
+            StructStyle::TupleStruct => {
+                Value::TupleStruct { name, fields: fields.into_iter().map(|(_, value)| value).collect() }
+            }
         })
     }
 

@@ -94,6 +94,10 @@ impl Debug for Shown<'_> {
                 }
             },
             Value::Address(address) => write!(f, "{address:#x}"),
+            Value::Pointer { address, target } => {
+                write!(f, "{address:#x} &")?;
+                Debug::fmt(&self.of(target), f)
+            }
             Value::AddressOfText { address, text, omitted } => {
                 write!(f, "{address:#x} {text:?}")?;
                 omitted_bytes(f, *omitted)

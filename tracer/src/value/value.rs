@@ -69,6 +69,11 @@ pub enum Value {
     },
     /// Where something is: a raw pointer, a function.
     Address(u64),
+    /// Where something is, and what is there.
+    Pointer {
+        address: u64,
+        target: Box<Value>,
+    },
     /// A word of unknown type that leads to text, if it is an address.
     AddressOfText {
         address: u64,

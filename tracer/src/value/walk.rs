@@ -12,7 +12,7 @@ use super::place::{Location, Missing};
 use super::source::Source;
 use super::string::text_at;
 use super::value::Value;
-use super::view::{Part as ItemPart, Stretch};
+use super::view::{Extent, Part as ItemPart, Stretch};
 
 /// A part of a value: the way to it, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,13 @@ pub(crate) fn measure(
     match length {
         Length::Fixed(length) => Ok(length),
         Length::Word(stretch) => {
-            Ok(source.at(stretch.length_offset).word(memory)?.saturating_sub(stretch.terminator_bytes))
+            let start = match stretch.extent {
+                Extent::Count => 0,
+                Extent::End { .. } => source.at(stretch.pointer_offset).word(memory)?,
+            };
+            let second = source.at(stretch.length_offset).word(memory)?;
+            let is_possible = second.wrapping_sub(start) <= i64::MAX as u64 || stretch.extent == Extent::Count;
+            stretch.length(start, second).filter(|_| is_possible).ok_or(Missing::NotThere)
         }
         Length::Short { offset, size_bytes } => {
             Ok(zero_extended(&source.at(offset).read(memory, size_bytes.min(8))?) as u64)
@@ -155,11 +161,12 @@ pub(crate) fn follow<'l>(
             Step::Offset(bytes) => here.at(*bytes),
             Step::Follow(bytes) => Source::Memory(here.word(memory)?.wrapping_add(*bytes)),
             Step::Element { stretch, stride, index } => {
-                let length = here.at(stretch.length_offset).word(memory)?.saturating_sub(stretch.terminator_bytes);
-                if *index >= length {
+                let start = here.at(stretch.pointer_offset).word(memory)?;
+                let length = stretch.length(start, here.at(stretch.length_offset).word(memory)?);
+                if length.is_none_or(|length| *index >= length) {
                     return Ok(None);
                 }
-                let start = here.at(stretch.pointer_offset).word(memory)?.wrapping_add(stretch.data_offset);
+                let start = start.wrapping_add(stretch.data_offset);
                 Source::Memory(start.wrapping_add(stride.wrapping_mul(*index)))
             }
             Step::Variant { ty, variant } => match active(types, *ty, here, memory)? == Some(*variant) {

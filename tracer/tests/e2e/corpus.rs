@@ -23,21 +23,42 @@ const MODULES: [&str; 10] = [
 
 /// What became of the values of one build.
 #[derive(Debug, Default)]
-struct Tally {
-    /// The text is that of `{:?}`.
-    equal: usize,
+pub struct Tally {
+    /// The text is the expected one.
+    pub equal: usize,
     /// Parts say why they are missing; what is shown is right.
-    missing: Vec<String>,
+    pub missing: Vec<String>,
     /// The optimiser left no function to probe, or another one's name for it.
-    not_probed: Vec<String>,
-    wrong: Vec<String>,
+    pub not_probed: Vec<String>,
+    pub wrong: Vec<String>,
+}
+
+impl Tally {
+    pub fn note(&mut self, name: &str, text: Option<String>, expected: &str) {
+        match text {
+            None => self.not_probed.push(name.to_owned()),
+            Some(text) if text == expected => self.equal += 1,
+            Some(text) if is_right_otherwise(&text, expected) => self.missing.push(format!("{name}: {text}")),
+            Some(text) => self.wrong.push(format!("{name}\n  is    {expected}\n  shows {text}")),
+        }
+    }
+
+    /// Says what became of the values; none is wrong, and at least so many are right (docs/values.md has the table).
+    #[track_caller]
+    pub fn check(&self, build: &str, equal_min: usize) {
+        let (missing, not_probed) = (self.missing.len(), self.not_probed.len());
+        println!("{build}: {} equal, {missing} missing, {not_probed} not probed", self.equal);
+        println!("{:#?}\n{:#?}", self.missing, self.not_probed);
+        assert!(self.wrong.is_empty(), "{build}: {} wrong\n{}", self.wrong.len(), self.wrong.join("\n"));
+        assert!(self.equal >= equal_min, "{build}: only {} values are as they should be", self.equal);
+    }
 }
 
 /// By function: the argument's text, and that of the result.
-type Shown = BTreeMap<String, (Option<String>, Option<String>)>;
+pub type Shown = BTreeMap<String, (Option<String>, Option<String>)>;
 
 /// Reads the text trace: `path(argument) → result  1.2 µs`, or the two halves on lines of their own.
-fn shown(lines: &[String], pid: &str) -> Shown {
+pub fn shown(lines: &[String], pid: &str) -> Shown {
     let thread = format!(" {pid}  ");
     let mut shown = Shown::new();
     let mut open: Vec<String> = Vec::new();
@@ -67,7 +88,8 @@ fn shown(lines: &[String], pid: &str) -> Shown {
 }
 
 /// The reasons that the tracer gives for what the compiler or the kernel keep from it.
-const REASONS: [&str; 4] = ["<optimized out>", "<in a vector register>", "<return elided>", "<ambiguous location>"];
+const REASONS: [&str; 5] =
+    ["<unsupported location>", "<optimized out>", "<in a vector register>", "<return elided>", "<ambiguous location>"];
 
 /// Whether the text is the expected one but for parts that say why they are missing.
 fn is_right_otherwise(text: &str, expected: &str) -> bool {
@@ -106,30 +128,15 @@ fn trace(profile: &str) -> Tally {
             Some((argument, _)) => argument,
             None => None,
         };
-        match text {
-            None => tally.not_probed.push(name.to_owned()),
-            Some(text) if text == expected => tally.equal += 1,
-            Some(text) if is_right_otherwise(&text, expected) => tally.missing.push(format!("{name}: {text}")),
-            Some(text) => tally.wrong.push(format!("{name}\n  is    {expected}\n  shows {text}")),
-        }
+        tally.note(name, text, expected);
     }
-    println!(
-        "{profile}: {} equal, {} missing, {} not probed",
-        tally.equal,
-        tally.missing.len(),
-        tally.not_probed.len()
-    );
-    println!("{:#?}\n{:#?}", tally.missing, tally.not_probed);
     assert!(printed.len() >= 400, "only {} values", printed.len());
     tally
 }
 
-/// No value is wrong, and at least so many are right (docs/values.md has the table).
 #[track_caller]
 fn check(profile: &str, equal_min: usize) {
-    let tally = trace(profile);
-    assert!(tally.wrong.is_empty(), "{profile}: {} wrong\n{}", tally.wrong.len(), tally.wrong.join("\n"));
-    assert!(tally.equal >= equal_min, "{profile}: only {} values are as they are printed", tally.equal);
+    trace(profile).check(profile, equal_min);
 }
 
 #[test]

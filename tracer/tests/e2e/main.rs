@@ -9,6 +9,7 @@ mod bad_input;
 mod channels;
 mod conditions;
 mod corpus;
+mod corpus_c;
 mod detach;
 mod fallback;
 mod filters;

@@ -31,7 +31,9 @@ pub(super) fn argument(types: &Types, ty: TypeId, is_cpp: bool) -> Passed {
 pub(super) fn result(types: &Types, ty: TypeId, is_cpp: bool) -> Passed {
     match argument(types, ty, is_cpp) {
         // A long double comes back in an x87 register.
-        Passed::Stack { .. } if matches!(types.get(ty).shape, Shape::Float) => Passed::Stack { align_bytes: 16 },
+        Passed::Stack { .. } if matches!(types.get(ty).shape, Shape::Float | Shape::Complex) => {
+            Passed::Stack { align_bytes: 16 }
+        }
         Passed::Stack { .. } => Passed::Indirect,
         other => other,
     }
@@ -67,6 +69,8 @@ impl Leaves<'_> {
                 Ok(())
             }
             Shape::Float => self.float(size_bytes, offset, ty),
+            Shape::Complex => self.complex(size_bytes, offset),
+            Shape::Unbounded => Ok(()),
             Shape::Integer { .. } | Shape::Bool | Shape::Char | Shape::CChar { .. } => self.leaf(size_bytes, offset),
             Shape::Pointer { .. } | Shape::Enumeration { .. } => self.leaf(size_bytes, offset),
             Shape::Slice { .. } | Shape::Enum(_) | Shape::Function | Shape::Opaque => Err(Unfit::Unknown),
@@ -77,10 +81,12 @@ impl Leaves<'_> {
         let offset = offset.saturating_add(field.offset);
         match field.bits {
             None => self.collect(field.ty, offset, nesting + 1),
-            // A bit field belongs to the eightbyte that its bits are in.
-            Some((first_bit, _)) => {
-                let byte = offset.saturating_add(u64::from(first_bit / 8));
-                self.leaves.push(Part { offset: byte, size_bytes: 1, is_float: false });
+            // A bit field belongs to the eightbytes that its bits are in.
+            Some((first_bit, bit_count)) => {
+                for bit in [first_bit, first_bit.saturating_add(bit_count).saturating_sub(1)] {
+                    let byte = offset.saturating_add(u64::from(bit / 8));
+                    self.leaves.push(Part { offset: byte, size_bytes: 1, is_float: false });
+                }
                 Ok(())
             }
         }
@@ -101,6 +107,23 @@ impl Leaves<'_> {
         Ok(())
     }
 
+    fn complex(&mut self, size_bytes: u64, offset: u64) -> Result<(), Unfit> {
+        let part_bytes = size_bytes / 2;
+        self.align_bytes = self.align_bytes.max(part_bytes);
+        match part_bytes {
+            _ if !offset.is_multiple_of(part_bytes.max(1)) => Err(Unfit::Memory),
+            4 | 8 => {
+                for offset in [offset, offset.saturating_add(part_bytes)] {
+                    self.leaves.push(Part { offset, size_bytes: part_bytes, is_float: true });
+                }
+                Ok(())
+            }
+            // Two of long double; two quad floats are as long and lie in memory too.
+            16 => Err(Unfit::Memory),
+            _ => Err(Unfit::Unknown),
+        }
+    }
+
     fn float(&mut self, size_bytes: u64, offset: u64, ty: TypeId) -> Result<(), Unfit> {
         self.align_bytes = self.align_bytes.max(size_bytes);
         match size_bytes {
@@ -110,7 +133,7 @@ impl Leaves<'_> {
                 Ok(())
             }
             16 if self.types.get(ty).name == "long double" => Err(Unfit::Memory),
-            // A quad float takes one vector register, a complex number up to two.
+            // A quad float takes one vector register.
             _ => Err(Unfit::Unknown),
         }
     }

@@ -5,10 +5,10 @@ use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, OpCode};
 use super::super::assembler::Address;
 use super::place::Base;
 use super::{Compiler, Depth, Step};
-use crate::value::NESTING_MAX;
 use crate::value::layout::{Field, TypeId};
 use crate::value::place::{Location, Piece, Place};
 use crate::value::view::{USER_ADDRESSES, View, view};
+use crate::value::{NESTING_MAX, OBJECT_POINTERS_MAX};
 
 impl Compiler<'_> {
     /// As the decoder does, a value that is in memory as a whole is taken from there whatever its piece's size.
@@ -43,15 +43,25 @@ impl Compiler<'_> {
         self.leads_further.insert(ty, false);
         let leads = match view(self.types, ty) {
             View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
-            View::Sequence { .. } | View::Ring { .. } | View::Table { .. } => true,
-            View::Tree(_) | View::List(_) | View::ByteString(_) | View::Small { .. } | View::Dynamic(_) => true,
+            View::WideText { .. } | View::Bits(_) | View::Object { .. } => true,
+            View::Sequence { .. } | View::Ring { .. } | View::Blocks { .. } | View::Table { .. } => true,
+            View::Choice(choice) => {
+                let mut contents = choice.alternatives.iter().filter_map(|one| one.content);
+                contents.any(|part| self.leads_further(part.ty))
+            }
+            View::Tree(_)
+            | View::Binary(_)
+            | View::List(_)
+            | View::ByteString(_)
+            | View::Small { .. }
+            | View::Dynamic(_) => true,
             View::Inline { inline, items } => {
                 inline.capacity > 0 && items.parts().any(|part| self.leads_further(part.ty))
             }
             View::Shell(shell) => shell.parts.iter().any(|(_, part)| self.leads_further(part.ty)),
             View::Once { ty, .. } => self.leads_further(ty),
             View::Range(range) => range.start.iter().chain(&range.end).any(|part| self.leads_further(part.ty)),
-            View::Transparent { ty, .. } => self.leads_further(ty),
+            View::Transparent { ty, .. } | View::Measured { ty, .. } => self.leads_further(ty),
             View::Fields { fields, .. } => {
                 fields.iter().any(|field| !self.masks(ty, field) && self.leads_further(field.ty))
             }
@@ -81,6 +91,18 @@ impl Compiler<'_> {
                     compiler.text(base, stretch)
                 });
             }
+            View::WideText { stretch, unit_bytes } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.wide_text(base, stretch, unit_bytes)
+                });
+            }
+            View::Bits(bits) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.bits(base, bits)
+                });
+            }
             View::Sequence { stretch, items } if may_follow => {
                 self.attempt(|compiler| {
                     compiler.follow(depth)?;
@@ -91,6 +113,12 @@ impl Compiler<'_> {
                 self.attempt(|compiler| {
                     compiler.follow(depth)?;
                     compiler.ring(base, ring, items, depth.pointed_to())
+                });
+            }
+            View::Blocks { blocks, items } if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.blocks(base, blocks, items, depth.pointed_to())
                 });
             }
             View::Table { table, items } if may_follow => {
@@ -105,6 +133,17 @@ impl Compiler<'_> {
                     compiler.tree(base, &tree, depth.pointed_to())
                 });
             }
+            View::Binary(tree) if may_follow => {
+                self.attempt(|compiler| {
+                    compiler.follow(depth)?;
+                    compiler.binary_tree(base, tree, depth.pointed_to())
+                });
+            }
+            View::Choice(choice) => {
+                for one in &choice.alternatives {
+                    self.attempt(|compiler| compiler.alternative(&choice, one, base, depth.nested()));
+                }
+            }
             View::List(list) if may_follow => {
                 self.attempt(|compiler| {
                     compiler.follow(depth)?;
@@ -116,6 +155,14 @@ impl Compiler<'_> {
                     compiler.follow(depth)?;
                     compiler.load_word(base.at(pointer_offset))?;
                     compiler.pointee(target, target_offset, depth.pointed_to())
+                });
+            }
+            View::Object { target } if may_follow && depth.pointers < OBJECT_POINTERS_MAX => {
+                self.attempt(|compiler| {
+                    compiler.follow_at_most(depth, OBJECT_POINTERS_MAX)?;
+                    compiler.load_word(base)?;
+                    compiler.assembler.guard(OpCode::JumpIf, 0, 0)?;
+                    compiler.pointee(target, 0, depth.pointed_to())
                 });
             }
             View::Inline { inline, items } => {
@@ -186,11 +233,16 @@ impl Compiler<'_> {
 
     /// Leaves the block if a routine was called too deep for another pointer.
     fn follow(&mut self, depth: Depth) -> Step {
+        self.follow_at_most(depth, u32::MAX)
+    }
+
+    fn follow_at_most(&mut self, depth: Depth, pointers_max: u32) -> Step {
         // Nobody calls a routine that is too deep itself.
-        if !self.routines.is_inside() || depth.pointers == 0 {
+        let limit = self.limits.pointers_max.min(pointers_max);
+        let is_bounded_by_call = depth.pointers == 0 && limit == self.limits.pointers_max;
+        if !self.routines.is_inside() || is_bounded_by_call {
             return Ok(());
         }
-        let limit = self.limits.pointers_max;
         self.assembler.leaving(OpCode::JumpIfDeep, |op| (op.immediate, op.b) = (depth.pointers, limit.into()))
     }
 

@@ -6,7 +6,7 @@ use tracer_ebpf::abi::plan::{FIND_BYTES, OpCode};
 use super::super::assembler::{Address, Stop};
 use super::place::Base;
 use super::{Compiler, Depth, Step};
-use crate::value::view::{Items, List, Part, Ring, Table, Tree, TreeNode};
+use crate::value::view::{BinaryTree, Blocks, Items, List, Part, Ring, Table, Tree, TreeNode};
 
 /// Control bytes that are copied in front of the items. Those of larger tables are copied where an item is.
 const CONTROL_BYTES: u64 = 4 * FIND_BYTES as u64;
@@ -81,17 +81,105 @@ impl Compiler<'_> {
         let node = self.assembler.reserve(2)?;
         self.load_word(base.at(list.first_offset))?;
         self.assembler.save_to(node)?;
-        self.load_word(base.at(list.length_offset))?;
-        self.assembler.emit(OpCode::Least, |op| op.a = self.limits.items_max)?;
-        self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+        match list.length_offset {
+            Some(length_offset) => {
+                self.load_word(base.at(length_offset))?;
+                self.assembler.emit(OpCode::Least, |op| op.a = self.limits.items_max)?;
+                self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+            }
+            None => self.assembler.emit(OpCode::LoadConstant, |op| op.a = self.limits.items_max)?,
+        }
         self.assembler.save_to(node + 1)?;
         let next = self.assembler.here();
         self.assembler.restore(node)?;
         self.assembler.guard(OpCode::JumpIf, 0, 0)?;
-        self.item(std::iter::once(list.value), list.node_bytes, depth)?;
+        self.item(list.shown.parts(), list.node_bytes, depth)?;
         self.assembler.load_memory(Address::Slot(node, list.next_offset), 8)?;
         self.assembler.save_to(node)?;
         self.assembler.jump(OpCode::Repeat, next, |op| op.register = node)
+    }
+
+    /// In order: down to the left, the node, down behind it to its right; from where there is none, up to the first
+    /// node that was come from by its left.
+    pub(super) fn binary_tree(&mut self, base: Base<'_>, tree: BinaryTree, depth: Depth) -> Step {
+        let node = self.assembler.reserve(2)?;
+        let child = self.assembler.reserve(1)?;
+        self.load_word(base.at(tree.length_offset))?;
+        self.assembler.emit(OpCode::Least, |op| op.a = self.limits.items_max)?;
+        self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+        self.assembler.save_to(node + 1)?;
+        self.load_word(base.at(tree.root_offset))?;
+        self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+
+        let descend = self.assembler.here();
+        self.assembler.save_to(node)?;
+        for link in [tree.left_offset, tree.right_offset] {
+            self.assembler.emit(OpCode::Copy, |op| (op.a, op.b) = (link, 8))?;
+        }
+        self.assembler.load_memory(Address::Accumulator(tree.left_offset), 8)?;
+        self.assembler.jump(OpCode::JumpUnless, descend, |_| {})?;
+
+        let visit = self.assembler.here();
+        self.assembler.restore(node)?;
+        self.item(tree.shown.parts(), tree.node_bytes, depth)?;
+        let more = self.assembler.ahead(OpCode::Repeat, |op| op.register = node)?;
+        self.assembler.leaving(OpCode::Jump, |_| {})?;
+        self.assembler.land(more);
+        self.assembler.load_memory(Address::Accumulator(tree.right_offset), 8)?;
+        self.assembler.jump(OpCode::JumpUnless, descend, |_| {})?;
+
+        let climb = self.assembler.here();
+        self.assembler.restore(node)?;
+        self.assembler.save_to(child)?;
+        self.assembler.load_memory(Address::Accumulator(tree.parent_offset), 8)?;
+        self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+        self.assembler.save_to(node)?;
+        self.assembler.load_memory(Address::Accumulator(tree.right_offset), 8)?;
+        self.add_slot(child, 1_u64.wrapping_neg())?;
+        self.assembler.jump(OpCode::JumpIf, climb, |_| {})?;
+        self.assembler.jump(OpCode::Jump, visit, |_| {})
+    }
+
+    /// Item by item; at the end of a block on to the block that the table has next.
+    pub(super) fn blocks(&mut self, base: Base<'_>, blocks: Blocks, items: Items, depth: Depth) -> Step {
+        let item = self.assembler.reserve(2)?;
+        let [last, block_bytes, node, end] = [(); 4].map(|()| self.assembler.reserve(1));
+        let (last, block_bytes, node, end) = (last?, block_bytes?, node?, end?);
+        let words = [
+            (blocks.end + blocks.current, end),
+            (blocks.start + blocks.node, node),
+            (blocks.start + blocks.current, item),
+            (blocks.start + blocks.first, block_bytes),
+            (blocks.start + blocks.last, last),
+        ];
+        for (offset, slot) in words {
+            self.load_word(base.at(offset))?;
+            self.assembler.save_to(slot)?;
+        }
+        self.add_slot(block_bytes, 1_u64.wrapping_neg())?;
+        self.assembler.save_to(block_bytes)?;
+        self.assembler.emit(OpCode::LoadConstant, |op| op.a = self.limits.items_max)?;
+        self.assembler.save_to(item + 1)?;
+
+        let next = self.assembler.here();
+        self.assembler.restore(item)?;
+        self.add_slot(last, 1_u64.wrapping_neg())?;
+        let in_block = self.assembler.ahead(OpCode::JumpUnless, |_| {})?;
+        self.assembler.restore(node)?;
+        self.assembler.add(8)?;
+        self.assembler.save_to(node)?;
+        self.assembler.emit(OpCode::Copy, |op| op.b = 8)?;
+        self.assembler.load_memory(Address::Accumulator(0), 8)?;
+        self.assembler.save_to(item)?;
+        self.add_slot(block_bytes, 1)?;
+        self.assembler.save_to(last)?;
+        self.assembler.land(in_block);
+        self.assembler.restore(item)?;
+        self.add_slot(end, 1_u64.wrapping_neg())?;
+        self.assembler.guard(OpCode::JumpIf, 0, 0)?;
+        self.assembler.restore(item)?;
+        self.item(items.parts(), items.stride, depth)?;
+        self.assembler.jump(OpCode::Repeat, next, |op| (op.register, op.a) = (item, items.stride))
     }
 
     /// In the order of the keys, by the way that nodes know their parents: down the first edges, along a leaf, up to
@@ -191,7 +279,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn add_slot(&mut self, slot: u8, factor: u64) -> Result<(), Stop> {
+    pub(super) fn add_slot(&mut self, slot: u8, factor: u64) -> Result<(), Stop> {
         self.assembler.emit(OpCode::AddSlot, |op| (op.register, op.a) = (slot, factor))
     }
 }

@@ -6,6 +6,7 @@ use super::super::assembler::Stop;
 use super::place::Base;
 use super::{Compiler, Depth, Step};
 use crate::value::layout::{Enum, Field, TypeId, Variant};
+use crate::value::view::{Alternative, Choice};
 
 impl Compiler<'_> {
     /// What the variant's pointers lead to, if the tag says that it is active.
@@ -30,6 +31,24 @@ impl Compiler<'_> {
         for field in fields {
             self.chase(field.ty, base.at(field.offset), depth)?;
         }
+        if self.assembler.len() == guarded { Err(Stop::Unreachable) } else { Ok(()) }
+    }
+
+    /// What an alternative's pointers lead to, if the number says that it is there.
+    pub(super) fn alternative(
+        &mut self,
+        choice: &Choice,
+        alternative: &Alternative,
+        base: Base<'_>,
+        depth: Depth,
+    ) -> Step {
+        let Some(content) = alternative.content.filter(|content| self.leads_further(content.ty)) else { return Ok(()) };
+        let shift = self.load_bits(base.at(choice.tag_offset), choice.tag_bytes)?;
+        let tag_max = u64::MAX >> (64 - 8 * choice.tag_bytes.clamp(1, 8) as u32);
+        let (low, high) = (alternative.low, alternative.high.min(tag_max));
+        self.assembler.guard(OpCode::JumpUnless, low << shift, high << shift | ((1_u64 << shift) - 1))?;
+        let guarded = self.assembler.len();
+        self.chase(content.ty, base.at(content.offset), depth)?;
         if self.assembler.len() == guarded { Err(Stop::Unreachable) } else { Ok(()) }
     }
 

@@ -6,7 +6,7 @@ use super::super::assembler::{Address, Stop};
 use super::place::Base;
 use super::{Compiler, Depth, Step};
 use crate::value::layout::TypeId;
-use crate::value::view::{Inline, Items, Part, Stretch};
+use crate::value::view::{Bits, Extent, Inline, Items, Part, Stretch};
 
 impl Compiler<'_> {
     pub(super) fn text(&mut self, base: Base<'_>, stretch: Stretch) -> Step {
@@ -29,8 +29,42 @@ impl Compiler<'_> {
         self.assembler.jump(OpCode::Repeat, start, |op| (op.register, op.a) = (cursor, chunk_bytes))
     }
 
-    /// Slot of the length; the accumulator is left at the start of the content.
+    pub(super) fn wide_text(&mut self, base: Base<'_>, stretch: Stretch, unit_bytes: u64) -> Step {
+        let length = self.stretch(base, stretch)?;
+        self.slice(length, unit_bytes as u32, self.limits.string_bytes_max.min(CHUNK_BYTES_MAX as u64))
+    }
+
+    /// Whole words, as many as there may be bits that are shown.
+    pub(super) fn bits(&mut self, base: Base<'_>, bits: Bits) -> Step {
+        self.load_word(base.at(bits.start.0))?;
+        let start = self.assembler.save()?;
+        self.load_word(base.at(bits.end.0))?;
+        self.add_slot(start, 1_u64.wrapping_neg())?;
+        let length = self.assembler.save()?;
+        self.block(|compiler| {
+            compiler.load_bits(base.at(bits.end.1), 4)?;
+            compiler.assembler.guard(OpCode::JumpIf, 0, 0)?;
+            compiler.assembler.restore(length)?;
+            compiler.assembler.add(8)?;
+            compiler.assembler.save_to(length)
+        })?;
+        self.assembler.restore(start)?;
+        let bytes_max = (64 + self.limits.items_max).div_ceil(8);
+        self.slice(length, 1, bytes_max.min(CHUNK_BYTES_MAX as u64))
+    }
+
+    /// Slot of the length, in items, or in bytes where an end is given; the accumulator is left at the start of the
+    /// content.
     fn stretch(&mut self, base: Base<'_>, stretch: Stretch) -> Result<u8, Stop> {
+        if let Extent::End { .. } = stretch.extent {
+            self.load_word(base.at(stretch.pointer_offset))?;
+            let start = self.assembler.save()?;
+            self.load_word(base.at(stretch.length_offset))?;
+            self.add_slot(start, 1_u64.wrapping_neg())?;
+            let length = self.assembler.save()?;
+            self.assembler.restore(start)?;
+            return Ok(length);
+        }
         self.load_word(base.at(stretch.length_offset))?;
         let length = self.assembler.save()?;
         self.load_word(base.at(stretch.pointer_offset))?;
@@ -47,7 +81,10 @@ impl Compiler<'_> {
 
     pub(super) fn sequence(&mut self, base: Base<'_>, stretch: Stretch, items: Items, depth: Depth) -> Step {
         let length = self.stretch(base, stretch)?;
-        self.items(length, items, depth)
+        match stretch.extent {
+            Extent::Count => self.items(length, items, depth),
+            Extent::End { .. } => self.items_within(length, items, depth),
+        }
     }
 
     /// The items whose number the slot says, from the accumulator on.
@@ -76,6 +113,37 @@ impl Compiler<'_> {
             }
             compiler.parts(items.parts(), Address::Slot(cursor, 0), depth)
         })
+    }
+
+    /// The items in as many bytes as the slot says, from the accumulator on.
+    fn items_within(&mut self, length: u8, items: Items, depth: Depth) -> Step {
+        let items_max = self.limits.items_max;
+        let bytes_max = items_max.saturating_mul(items.stride);
+        let leads_further = items.parts().any(|part| self.leads_further(part.ty));
+        let at_once = bytes_max <= CHUNK_BYTES_MAX as u64;
+        if at_once && !leads_further {
+            return self.slice(length, 1, bytes_max);
+        }
+        let cursor = self.assembler.reserve(2)?;
+        self.assembler.save_to(cursor)?;
+        if at_once {
+            self.slice(length, 1, bytes_max)?;
+        }
+        self.assembler.restore(cursor)?;
+        self.add_slot(length, 1)?;
+        self.assembler.save_to(length)?;
+        self.assembler.emit(OpCode::LoadConstant, |op| op.a = items_max)?;
+        self.assembler.save_to(cursor + 1)?;
+        let start = self.assembler.here();
+        self.assembler.restore(cursor)?;
+        self.assembler.leaving(OpCode::JumpUnlessBelow, |op| op.register = length)?;
+        self.block(|compiler| {
+            if !at_once {
+                compiler.copy(Address::Slot(cursor, 0), items.stride)?;
+            }
+            compiler.parts(items.parts(), Address::Slot(cursor, 0), depth)
+        })?;
+        self.assembler.jump(OpCode::Repeat, start, |op| (op.register, op.a) = (cursor, items.stride))
     }
 
     /// With a number in the accumulator: `body` so many times, the slot `cursor` each time `stride` bytes further.

@@ -1,6 +1,8 @@
 //! Logic → operations that end with 1 in the accumulator if it holds, else with 0. What cannot be read counts as
 //! false: each reading that fails goes where its test goes when it fails.
 
+mod span;
+
 use tracer_ebpf::abi::filter::{TEXT_BYTES_MAX, Text};
 use tracer_ebpf::abi::plan::{OPS_MAX, Op, OpCode, REGISTER_DURATION, REGISTER_PARTS, REGISTER_THREAD_ID, SLOTS};
 
@@ -11,7 +13,7 @@ use super::ranges::Ranges;
 use crate::plan::expression::error::Mistake;
 use crate::value::layout::Shape;
 use crate::value::place::{Location, MemoryPlace, Place};
-use crate::value::view::Stretch;
+use crate::value::view::{Extent, Stretch};
 use crate::value::walk::{Step, TextPlace, Which};
 
 /// The operations that decide `logic`; texts are added to `texts`.
@@ -152,7 +154,9 @@ impl<'c> Code<'c> {
                 self.jump(OpCode::MatchText, fails, |op| (op.immediate, op.a, op.b) = (text, *how as u64, 1));
                 self.accept(&Ranges::one(64, u64::from(!negated)), 0, holds, fails, next);
             }
-            Test::TextLength { .. } => return Err(Mistake::NoLength("a thread's name".into())),
+            Test::TextLength { .. } | Test::Distance { .. } => {
+                return Err(Mistake::NoLength("a thread's name".into()));
+            }
             Test::Relation { .. } => return Err(TWO_VALUES),
         }
         Ok(())
@@ -176,6 +180,9 @@ impl<'c> Code<'c> {
                 Step::Follow(bytes) => {
                     self.word(here, fails)?;
                     Here::Slot(self.save()?, *bytes)
+                }
+                Step::Element { stretch, stride, index } if stretch.extent != Extent::Count => {
+                    self.element_before_end(here, stretch, *stride, *index, fails)?
                 }
                 Step::Element { stretch, stride, index } => {
                     self.word(here.at(stretch.length_offset), fails)?;
@@ -219,6 +226,7 @@ impl<'c> Code<'c> {
                 self.shift_left(64 - shift - 8 * *size_bytes as u32 + unused)?;
                 self.accept(accepted, 64 - accepted.bit_count, holds, fails, next);
             }
+            Test::Distance { stretch, accepted } => self.distance(here, stretch, accepted, [holds, fails, next])?,
             Test::Text { text, how, wanted, negated } => {
                 let length = self.text_words(*text, here, fails)?;
                 let number = self.text(wanted)?;
@@ -240,7 +248,7 @@ impl<'c> Code<'c> {
     /// Leaves the text's length in a slot, its address in the accumulator.
     fn text_words(&mut self, text: TextPlace, here: Here<'_>, fails: Label) -> Result<u8, Mistake> {
         match text {
-            TextPlace::Stretch(Stretch { pointer_offset, length_offset, data_offset, terminator_bytes }) => {
+            TextPlace::Stretch(Stretch { pointer_offset, length_offset, data_offset, terminator_bytes, .. }) => {
                 self.word(here.at(length_offset), fails)?;
                 if terminator_bytes > 0 {
                     self.jump(OpCode::JumpUnless, fails, |op| (op.a, op.b) = (terminator_bytes, u64::MAX));

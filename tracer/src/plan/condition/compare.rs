@@ -10,7 +10,7 @@ use crate::plan::expression::error::Mistake;
 use crate::plan::expression::resolve::{known_fields, shown, simplified};
 use crate::plan::expression::{Literal, Operator};
 use crate::value::layout::{Shape, TypeId, Types};
-use crate::value::view::{EnumStyle, Number, View, view};
+use crate::value::view::{EnumStyle, Extent, Number, View, view};
 use crate::value::walk::{Length, Part, Step, TextPlace, Way};
 
 /// What is compared.
@@ -286,6 +286,9 @@ fn text(subject: Subject, text: TextPlace, operator: Operator, wanted: &[u8], ty
 fn length(subject: Subject, length: Length, accepted: Ranges) -> Logic {
     match length {
         Length::Fixed(length) => Logic::Constant(accepted.contains(length)),
+        Length::Word(stretch) if stretch.extent != Extent::Count => {
+            subject.leaf(0, Test::Distance { stretch, accepted })
+        }
         Length::Word(stretch) => {
             let terminator = stretch.terminator_bytes;
             let moved = accepted.ranges.iter().map(|(low, high)| {

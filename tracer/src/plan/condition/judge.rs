@@ -194,6 +194,10 @@ impl Judge<'_> {
                     let mask = super::ranges::mask(accepted.bit_count);
                     Some(accepted.contains((bits >> first_bit) as u64 & mask))
                 }
+                Test::Distance { accepted, .. } => match there(self.scalar(&own().ok_or(None)?))? {
+                    Scalar::Integer(length) => u64::try_from(length).ok().map(|length| accepted.contains(length)),
+                    _ => return Ok(None),
+                },
                 Test::Text { how, wanted, negated, .. } => match there(self.scalar(&own().ok_or(None)?))? {
                     Scalar::Text { bytes, omitted } => {
                         matches(*how, &bytes, omitted, wanted).map(|holds| holds != *negated)

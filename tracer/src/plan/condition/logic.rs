@@ -5,7 +5,8 @@ use tracer_ebpf::abi::filter::Match;
 
 use super::ranges::Ranges;
 use crate::plan::expression::Operator;
-use crate::value::walk::{Part, Step, TextPlace, Way};
+use crate::value::view::Stretch;
+use crate::value::walk::{Length, Part, Step, TextPlace, Way};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Logic {
@@ -50,6 +51,11 @@ pub(crate) enum Test {
         wanted: Vec<u8>,
         negated: bool,
     },
+    /// How many items are between two addresses.
+    Distance {
+        stretch: Stretch,
+        accepted: Ranges,
+    },
     /// The length of a text that ends with a NUL.
     TextLength {
         text: TextPlace,
@@ -88,6 +94,7 @@ impl Leaf {
     pub(crate) fn operands(&self) -> Vec<Operand> {
         let (part, other) = match &self.test {
             Test::Bits { size_bytes, .. } => (Part::Bytes(*size_bytes), None),
+            Test::Distance { stretch, .. } => (Part::Length(Length::Word(*stretch)), None),
             Test::Text { text, .. } | Test::TextLength { text, .. } => (Part::Text(*text), None),
             Test::Relation { part, other, .. } => (*part, Some(other.clone())),
         };
@@ -142,6 +149,7 @@ impl Logic {
                         Test::Bits { size_bytes, first_bit, accepted: accepted.complement() }
                     }
                     Test::Text { text, how, wanted, negated } => Test::Text { text, how, wanted, negated: !negated },
+                    Test::Distance { stretch, accepted } => Test::Distance { stretch, accepted: accepted.complement() },
                     Test::TextLength { text, accepted } => Test::TextLength { text, accepted: accepted.complement() },
                     Test::Relation { part, operator, other, negated } => {
                         Test::Relation { part, operator, other, negated: !negated }

@@ -59,7 +59,9 @@ pub(super) fn stored<'t>(types: &'t Types, subject: &Subject) -> Stored<'t> {
     };
     let size_bytes = types.get(ty).size_bytes;
     let bit_count = subject.bits().map_or(8 * size_bytes.min(16) as u32, |(_, count)| count);
-    let is_word = matches!(size_bytes, 1 | 2 | 4 | 8);
+    // Bits of a packed struct may reach beyond a unit of storage.
+    let is_inside = subject.bits().is_none_or(|(first, count)| u64::from(first + count) <= 8 * size_bytes);
+    let is_word = matches!(size_bytes, 1 | 2 | 4 | 8) && is_inside;
     match view(types, ty) {
         View::Integer { signed } if matches!(types.get(ty).shape, Shape::CChar { .. }) && is_word => {
             Stored::Integer { signed, bit_count }
@@ -68,7 +70,7 @@ pub(super) fn stored<'t>(types: &'t Types, subject: &Subject) -> Stored<'t> {
         View::Float if matches!(size_bytes, 4 | 8) => Stored::Float { bit_count },
         View::Bool if is_word => Stored::Bool { bit_count },
         View::Char if is_word => Stored::Char { bit_count },
-        View::Address if size_bytes == 8 => Stored::Pointer,
+        View::Address | View::Object { .. } if size_bytes == 8 => Stored::Pointer,
         View::Text(stretch) | View::ByteString(stretch) => Stored::Text(TextPlace::Stretch(stretch)),
         View::Sequence { stretch, items: Items { stride: 1, shown: Shown::List(part) } } if is_byte(types, part.ty) => {
             Stored::Text(TextPlace::Stretch(stretch))

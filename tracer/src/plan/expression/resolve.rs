@@ -6,7 +6,7 @@ use super::{Literal, Path, PathStep, Span, StepKind};
 use crate::value::layout::{Enum, Field, Shape, StructStyle, TypeId, Types};
 use crate::value::lookup::Key;
 use crate::value::name;
-use crate::value::view::{Inline, List, Part as ItemPart, Ring, Shown, Stretch, Table, Tree, View, view};
+use crate::value::view::{BinaryTree, Inline, List, Part as ItemPart, Ring, Shown, Stretch, Table, Tree, View, view};
 use crate::value::walk::{Length, Part, Step, Way, Which};
 
 /// Wrappers gone through on the way to a name: ends the recursion of types that contain themselves.
@@ -138,8 +138,10 @@ fn items_of(view: &View<'_>) -> Option<Shown> {
     let whole = |ty| ItemPart { offset: 0, ty };
     match view {
         View::Ring { items, .. } | View::Table { items, .. } | View::Inline { items, .. } => Some(items.shown),
+        View::Blocks { items, .. } => Some(items.shown),
         View::Sequence { items, .. } | View::Small { items, .. } => Some(items.shown),
-        View::List(list) => Some(Shown::List(list.value)),
+        View::List(list) => Some(list.shown),
+        View::Binary(tree) => Some(tree.shown),
         View::Tree(tree) => Some(match tree.value {
             Some(value) => Shown::Map { key: whole(tree.key), value: whole(value) },
             None => Shown::Set(whole(tree.key)),
@@ -261,7 +263,7 @@ impl<'t> Walker<'t> {
                     _ => false,
                 }
             }
-            View::Shell(shell) => match shell.parts.first() {
+            View::Shell(shell) if shell.style != StructStyle::Tuple => match shell.parts.first() {
                 Some((_, content)) => {
                     self.forward(content.offset);
                     self.ty = content.ty;
@@ -357,7 +359,7 @@ impl<'t> Walker<'t> {
                     let Some(shown) = items_of(&collection) else { break };
                     return self.item(index, number, shown);
                 }
-                View::Address => {
+                View::Address | View::Object { .. } => {
                     let Some(target) = self.raw_target().filter(|target| self.size(*target) > 0) else { break };
                     let index = number.ok_or(Mistake::BadIndex)?;
                     self.follow(0, self.size(target).saturating_mul(index), target);
@@ -410,9 +412,9 @@ impl<'t> Walker<'t> {
                 View::Ring { ring: Ring { length_offset, .. }, .. }
                 | View::Table { table: Table { length_offset, .. }, .. }
                 | View::Tree(Tree { length_offset, .. })
-                | View::List(List { length_offset, .. }) => {
-                    let word = Stretch { pointer_offset: 0, length_offset, data_offset: 0, terminator_bytes: 0 };
-                    return Ok(Length::Word(word));
+                | View::Binary(BinaryTree { length_offset, .. })
+                | View::List(List { length_offset: Some(length_offset), .. }) => {
+                    return Ok(Length::Word(Stretch::new(0, length_offset)));
                 }
                 View::Inline { inline, .. } | View::InlineText(inline) => {
                     let Inline { length_offset: offset, length_bytes: size_bytes, .. } = inline;

@@ -90,12 +90,32 @@ pub(super) fn fields<'a>(
         let ty = loader.load_target(at, child);
         let name = match child.tag() {
             dw::DW_TAG_inheritance => loader.get(ty).name.clone(),
+            _ if name.is_empty() => match &loader.get(ty).shape {
+                // C's anonymous structs: their members are the outer one's.
+                Shape::Struct { fields: inner, .. } => {
+                    let at = |field: &Field| Some(Field { offset: start.checked_add(field.offset)?, ..field.clone() });
+                    fields.extend(inner.iter().filter_map(at));
+                    continue;
+                }
+                _ => unnamed(&fields),
+            },
             _ => name.into_owned(),
         };
         let (offset, bits) = bits(child, start, loader.size_bytes(ty));
         fields.push(Field { name, offset, ty, bits });
     }
     fields
+}
+
+/// What an anonymous union goes by: `_`, the next one `_2`.
+fn unnamed(before: &[Field]) -> String {
+    match before.iter().filter(|field| field.name.starts_with('_')).count() {
+        0 => "_".to_owned(),
+        _ => (2..)
+            .map(|n| format!("_{n}"))
+            .find(|name| before.iter().all(|field| field.name != *name))
+            .unwrap_or_default(),
+    }
 }
 
 /// `DW_AT_data_member_location` as a constant; a union's members have none.
@@ -122,10 +142,13 @@ fn bits(member: &Die<'_>, start: u64, type_size_bytes: u64) -> (u64, Option<(u32
     };
     let storage_bytes = unsigned(member, dw::DW_AT_byte_size).unwrap_or(type_size_bytes).clamp(1, 16);
     // Counted from the start of the struct; the older attribute from the most significant bit of the storage unit.
-    let first_bit = match (unsigned(member, dw::DW_AT_data_bit_offset), unsigned(member, dw::DW_AT_bit_offset)) {
+    // That one is negative where the bits of a packed struct reach beyond the unit.
+    let from_top = member.attr_value(dw::DW_AT_bit_offset).and_then(|value| value.sdata_value());
+    let first_bit = match (unsigned(member, dw::DW_AT_data_bit_offset), from_top) {
         (Some(first), _) => start.saturating_mul(8).saturating_add(first),
         (None, Some(from_top)) => {
-            let in_storage = (storage_bytes * 8).saturating_sub(from_top).saturating_sub(u64::from(size_bits));
+            let below = i64::try_from(storage_bytes * 8).unwrap_or(0).saturating_sub(from_top);
+            let in_storage = u64::try_from(below.saturating_sub(i64::from(size_bits))).unwrap_or(0);
             start.saturating_mul(8).saturating_add(in_storage)
         }
         (None, None) => start.saturating_mul(8),

@@ -12,6 +12,9 @@ use crate::value::layout::{PointerKind, Shape, StructStyle, Type, TypeId, Types}
 
 /// Types nested by value deeper than this become opaque: a bound on the stack, far above real programs.
 const NESTING_MAX: usize = 128;
+/// How the names of types that have none begin.
+const ANONYMOUS: &str = "(anonymous ";
+
 /// Types of one request; beyond it they become opaque. A function with the largest types seen needs some thousands.
 const TYPES_MAX: usize = 200_000;
 
@@ -234,7 +237,15 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
 
     fn look_through(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
         match target(self.view, at, die) {
-            Some(target) => self.look_at(target, name),
+            Some(target) => {
+                let id = self.load(target);
+                let ty = self.get(id).clone();
+                // What a type is built like is known by its own name, if it has one.
+                let is_named =
+                    matches!(ty.shape, Shape::Struct { .. } | Shape::Union { .. } | Shape::Enumeration { .. })
+                        && !ty.name.contains(ANONYMOUS);
+                if is_named { ty } else { Type { name, ..ty } }
+            }
             None => opaque(name, 0),
         }
     }
@@ -244,7 +255,8 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         let kind = match die.tag() {
             dw::DW_TAG_pointer_type if name.starts_with('&') => PointerKind::Reference,
             dw::DW_TAG_pointer_type if name.starts_with("alloc::boxed::Box<") => PointerKind::Box,
-            dw::DW_TAG_pointer_type => PointerKind::Raw,
+            dw::DW_TAG_pointer_type if is_rust(self, at.unit) => PointerKind::Raw,
+            dw::DW_TAG_pointer_type => PointerKind::C,
             _ => PointerKind::Reference,
         };
         let target = target(self.view, at, die).and_then(|target| self.load_behind(target));
@@ -277,7 +289,10 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         let mut element = self.load_target(at, die);
         let counts = counts(self.view, at);
         for (dimension, count) in counts.iter().enumerate().rev() {
-            let count = count.unwrap_or(0);
+            // Only the outermost dimension of a member or a parameter may be open.
+            let Some(count) = *count else {
+                return Type { name, size_bytes: 0, shape: Shape::Unbounded };
+            };
             let Some(size_bytes) = self.size_bytes(element).checked_mul(count) else { return opaque(name, 0) };
             let shape = Shape::Array { element, count };
             if dimension == 0 {
@@ -331,6 +346,7 @@ fn base(name: &str, die: &Die<'_>, size_bytes: u64) -> Shape {
         }
         dw::DW_ATE_boolean => Shape::Bool,
         dw::DW_ATE_float => Shape::Float,
+        dw::DW_ATE_complex_float => Shape::Complex,
         dw::DW_ATE_signed_char if name == "char" => Shape::CChar { signed: true },
         dw::DW_ATE_unsigned_char if name == "char" => Shape::CChar { signed: false },
         dw::DW_ATE_UTF if size_bytes == 4 => Shape::Char,

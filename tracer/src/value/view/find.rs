@@ -75,3 +75,23 @@ fn pointer_within(types: &Types, field: &Field, depth: u32) -> Option<(u64, Type
     let (offset, target) = fields.iter().find_map(|inner| pointer_within(types, inner, depth + 1))?;
     Some((field.offset.checked_add(offset)?, target))
 }
+
+/// The field of that name, depth first, under any number of structs: its offset from the start of the enclosing type,
+/// and its type.
+pub(super) fn named(types: &Types, fields: &[Field], name: &str) -> Option<(u64, TypeId)> {
+    named_within(types, fields, name, 0)
+}
+
+fn named_within(types: &Types, fields: &[Field], name: &str, depth: u32) -> Option<(u64, TypeId)> {
+    if let Some(found) = field(fields, name) {
+        return Some((found.offset, found.ty));
+    }
+    if depth >= WRAPPERS_MAX {
+        return None;
+    }
+    fields.iter().find_map(|inner| {
+        let Shape::Struct { fields, .. } = &types.get(inner.ty).shape else { return None };
+        let (offset, ty) = named_within(types, fields, name, depth + 1)?;
+        Some((inner.offset.checked_add(offset)?, ty))
+    })
+}

@@ -1,7 +1,7 @@
 //! Collections whose items are not one behind the other: rings, lists, search trees.
 
 use super::find::{field, first, is_thin_pointer, is_word, pointer_to};
-use super::{Items, Part, View};
+use super::{Items, Part, Shown, View};
 use crate::value::layout::{Field, Shape, Type, TypeId, Types};
 use crate::value::name;
 
@@ -17,13 +17,42 @@ pub(crate) struct Ring {
 /// Nodes that lead from one to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct List {
-    /// Words of the value: the address of the first node, and the number of nodes.
+    /// Words of the value: the address of the first node, and the number of nodes, if anybody counts them. The last
+    /// node leads nowhere, or back to the value.
     pub(crate) first_offset: u64,
-    pub(crate) length_offset: u64,
+    pub(crate) length_offset: Option<u64>,
     pub(crate) node_bytes: u64,
     /// In the node.
     pub(crate) next_offset: u64,
-    pub(crate) value: Part,
+    pub(crate) shown: Shown,
+}
+
+/// A binary tree whose nodes know their parents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BinaryTree {
+    /// Words of the value: the address of the root, and the number of nodes.
+    pub(crate) root_offset: u64,
+    pub(crate) length_offset: u64,
+    /// In the node.
+    pub(crate) parent_offset: u64,
+    pub(crate) left_offset: u64,
+    pub(crate) right_offset: u64,
+    pub(crate) node_bytes: u64,
+    pub(crate) shown: Shown,
+}
+
+/// Blocks of items, with a table of the blocks' addresses. Two iterators tell the first item and the end: words of
+/// the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// Where the iterators are in the value.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// In an iterator: the item, the first one of its block and the end of that, the block's place in the table.
+    pub(crate) current: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) node: u64,
 }
 
 /// A B-tree: `height` levels of inner nodes above the leaves.
@@ -103,8 +132,9 @@ fn list(types: &Types, fields: &[Field]) -> Option<List> {
     let Shape::Struct { fields, .. } = &ty.shape else { return None };
     let (next_offset, _) = pointer_to(types, field(fields, "next")?)?;
     let element = field(fields, "element")?;
-    let value = Part { offset: element.offset, ty: element.ty };
-    Some(List { first_offset, length_offset, node_bytes: ty.size_bytes, next_offset, value })
+    let shown = Shown::List(Part { offset: element.offset, ty: element.ty });
+    let length_offset = Some(length_offset);
+    Some(List { first_offset, length_offset, node_bytes: ty.size_bytes, next_offset, shown })
 }
 
 fn tree(types: &Types, fields: &[Field], is_set: bool) -> Option<Tree> {

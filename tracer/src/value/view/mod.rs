@@ -1,6 +1,7 @@
 //! How a type is looked at: which of its words are a pointer, a length, a tag. The one place that knows the
 //! library types by name; the capture plan and the decoder both follow it, so that they agree.
 
+mod choice;
 mod collection;
 mod cpp;
 mod find;
@@ -13,9 +14,10 @@ mod text;
 mod told;
 mod wrapper;
 
+pub(crate) use self::choice::{Alternative, Choice};
 pub(crate) use self::hash::Table;
 pub(crate) use self::inline::Inline;
-pub(crate) use self::linked::{List, Ring, Tree, TreeNode};
+pub(crate) use self::linked::{BinaryTree, Blocks, List, Ring, Tree, TreeNode};
 pub(crate) use self::pointer::{Dynamic, TABLE_ALIGN_OFFSET, TABLE_SIZE_OFFSET};
 pub(crate) use self::shell::{Hidden, Range, Shell};
 pub(crate) use self::told::{Meaning, Number, Told};
@@ -29,12 +31,20 @@ pub(crate) enum View<'t> {
         signed: bool,
     },
     Float,
+    Complex,
     Bool,
     Char,
     /// 16 bytes that are a uuid.
     Uuid,
     /// Text somewhere else, by pointer and length.
     Text(Stretch),
+    /// Text somewhere else in units of 2 or 4 bytes, by pointer and length.
+    WideText {
+        stretch: Stretch,
+        unit_bytes: u64,
+    },
+    /// `bool`s somewhere else, each one bit.
+    Bits(Bits),
     /// Elements somewhere else, by pointer and length.
     Sequence {
         stretch: Stretch,
@@ -45,6 +55,11 @@ pub(crate) enum View<'t> {
         ring: Ring,
         items: Items,
     },
+    /// Elements in blocks.
+    Blocks {
+        blocks: Blocks,
+        items: Items,
+    },
     /// Items of a hash table.
     Table {
         table: Table,
@@ -52,13 +67,27 @@ pub(crate) enum View<'t> {
     },
     /// Items of a search tree.
     Tree(Tree),
-    /// Elements of a linked list.
+    /// Items of a binary search tree.
+    Binary(BinaryTree),
+    /// Items of a linked list.
     List(List),
+    /// One of several, by a number in the value.
+    Choice(Choice),
+    /// A number and its unit.
+    Measured {
+        offset: u64,
+        ty: TypeId,
+        unit: String,
+    },
     /// Shown as what its pointer leads to.
     Pointee {
         pointer_offset: u64,
         /// From where the pointer leads to the target, in bytes.
         target_offset: u64,
+        target: TypeId,
+    },
+    /// Shown as an address and what is there.
+    Object {
         target: TypeId,
     },
     /// A trait object: shown as what its pointer leads to, whose type its table tells.
@@ -167,6 +196,23 @@ pub struct Stretch {
     pub data_offset: u64,
     /// Bytes of the length that are not content: the NUL of a `CStr`.
     pub terminator_bytes: u64,
+    pub extent: Extent,
+}
+
+/// What the second word of a stretch tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// How many items there are.
+    Count,
+    /// Where they end.
+    End { item_bytes: u64 },
+}
+
+/// Where bits start and end: a word's address and the number of a bit in it, by their offsets in the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bits {
+    pub(crate) start: (u64, u64),
+    pub(crate) end: (u64, u64),
 }
 
 /// Items one behind the other.
@@ -175,6 +221,16 @@ pub(crate) struct Items {
     /// From one item to the next, in bytes.
     pub(crate) stride: u64,
     pub(crate) shown: Shown,
+}
+
+impl Shown {
+    pub(crate) fn parts(self) -> impl Iterator<Item = Part> + Clone + use<> {
+        let (first, second) = match self {
+            Self::List(part) | Self::Set(part) => (part, None),
+            Self::Map { key, value } => (key, Some(value)),
+        };
+        std::iter::once(first).chain(second)
+    }
 }
 
 /// What is shown of an item.
@@ -202,17 +258,21 @@ impl Items {
     }
 
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + Clone + use<> {
-        let (first, second) = match self.shown {
-            Shown::List(part) | Shown::Set(part) => (part, None),
-            Shown::Map { key, value } => (key, Some(value)),
-        };
-        std::iter::once(first).chain(second)
+        self.shown.parts()
     }
 }
 
 impl Stretch {
-    fn new(pointer_offset: u64, length_offset: u64) -> Self {
-        Self { pointer_offset, length_offset, data_offset: 0, terminator_bytes: 0 }
+    /// How many items there are, by the two words; `None` if they end before they start.
+    pub(crate) fn length(self, pointer: u64, second: u64) -> Option<u64> {
+        match self.extent {
+            Extent::Count => Some(second.saturating_sub(self.terminator_bytes)),
+            Extent::End { item_bytes } => second.checked_sub(pointer)?.checked_div(item_bytes),
+        }
+    }
+
+    pub(crate) fn new(pointer_offset: u64, length_offset: u64) -> Self {
+        Self { pointer_offset, length_offset, data_offset: 0, terminator_bytes: 0, extent: Extent::Count }
     }
 
     /// Inside an enclosing type.
@@ -233,6 +293,8 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
     match &ty.shape {
         Shape::Integer { signed } | Shape::CChar { signed } => View::Integer { signed: *signed },
         Shape::Float => View::Float,
+        Shape::Complex => View::Complex,
+        Shape::Unbounded => View::Plain("[…]".to_owned()),
         Shape::Bool => View::Bool,
         Shape::Char => View::Char,
         Shape::Pointer { target, kind } => pointer::view(types, *target, *kind),
@@ -250,6 +312,7 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
             Shape::CChar { .. } => View::CharArray { count: *count },
             _ => View::Array { element: *element, count: *count },
         },
+        Shape::Opaque if ty.name == "decltype(nullptr)" => View::Plain("nullptr".to_owned()),
         Shape::Opaque if ty.name == "()" && ty.size_bytes == 0 => View::Unit,
         // `{:?}` does not look into it either: nobody knows whether it is a value.
         Shape::Union { .. } if name::base(&ty.name) == "core::mem::maybe_uninit::MaybeUninit" => {
@@ -291,9 +354,7 @@ fn library<'t>(
         "core::num::nonzero::NonZero" | "core::num::wrapping::Wrapping" | "core::num::saturating::Saturating" => {
             wrapper::only_scalar(types, fields)
         }
-        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" | "std::unique_ptr" => {
-            wrapper::only_scalar(types, fields)
-        }
+        "core::ptr::non_null::NonNull" | "core::ptr::unique::Unique" => wrapper::only_scalar(types, fields),
         path if path.starts_with("core::num::niche_types::") => wrapper::only_scalar(types, fields),
         "core::sync::atomic::AtomicBool" if ty.size_bytes == 1 => Some(View::Bool),
         "core::sync::atomic::Atomic" if ty.name.ends_with("<bool>") && ty.size_bytes == 1 => Some(View::Bool),

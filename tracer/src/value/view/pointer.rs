@@ -51,11 +51,12 @@ pub(super) fn view(types: &Types, target: Option<TypeId>, kind: PointerKind) -> 
     let Some(target) = target else { return View::Address };
     match (&types.get(target).shape, kind) {
         (_, PointerKind::Untyped { signed }) => View::Word { signed },
-        (Shape::CChar { .. }, PointerKind::Raw) => View::CString,
+        (Shape::CChar { .. }, PointerKind::Raw | PointerKind::C) => View::CString,
         (Shape::Function, _) => View::Function,
         (Shape::Opaque, _) if types.get(target).name != "()" => View::Address,
         (_, PointerKind::Reference | PointerKind::Box) => View::Pointee { pointer_offset: 0, target_offset: 0, target },
-        (_, PointerKind::Raw) => View::Address,
+        (_, PointerKind::C) if types.get(target).size_bytes > 0 => View::Object { target },
+        (_, PointerKind::Raw | PointerKind::C) => View::Address,
     }
 }
 

@@ -25,6 +25,15 @@ pub fn cpp(name: &str) -> PathBuf {
     compile("c++", &format!("{name}.cpp"), name, C_FLAGS)
 }
 
+/// The folder of the corpus of C and C++ values, and the answers that gdb gave.
+pub const CORPUS_C: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus-c");
+
+/// One of the two programs of that corpus, `values.c` or `values.cpp`, under a name of its own.
+pub fn corpus_c(source: &str, variant: &str, flags: &[&str]) -> PathBuf {
+    let compiler = if source.ends_with(".cpp") { "c++" } else { "cc" };
+    compile(compiler, &format!("../corpus-c/{source}"), &format!("{source}-{variant}"), flags)
+}
+
 /// A Rust release program.
 pub fn rust(name: &str) -> PathBuf {
     compile(&rustc(), &format!("{name}.rs"), &format!("{name}-rs"), &["--edition=2024", "-g", "-O"])
@@ -67,7 +76,7 @@ fn compile(compiler: &str, source: &str, program: &str, flags: &[&str]) -> PathB
 
 fn is_newer(program: &Path, source: &Path) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let sources = [source.to_owned(), Path::new(FIXTURES).join("fixture.h")];
+    let sources = [source.to_owned(), Path::new(FIXTURES).join("fixture.h"), Path::new(CORPUS_C).join("values.h")];
     let newest = sources.iter().filter_map(|path| changed(path)).max();
     changed(program).unwrap_or(SystemTime::UNIX_EPOCH) > newest.unwrap_or(SystemTime::now())
 }
