@@ -34,6 +34,8 @@ pub mod unwind_rows;
 pub mod usdt;
 
 #[cfg(test)]
+mod capture_cases;
+#[cfg(test)]
 mod capture_tests;
 #[cfg(test)]
 mod interpret;

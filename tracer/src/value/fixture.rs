@@ -264,4 +264,77 @@ impl Builder {
         let root = self.option_by_niche(root);
         self.structure("alloc::collections::btree::map::BTreeMap<…>", Named, &[("root", root), ("length", word)])
     }
+
+    /// A pointer of C.
+    pub(crate) fn c_pointer(&mut self, target: TypeId) -> TypeId {
+        self.pointer(Some(target), PointerKind::C)
+    }
+
+    pub(crate) fn std_vector(&mut self, element: TypeId) -> TypeId {
+        let pointer = self.c_pointer(element);
+        let fields = [("_M_start", pointer), ("_M_finish", pointer), ("_M_end_of_storage", pointer)];
+        self.structure("std::vector<…>", StructStyle::Named, &fields)
+    }
+
+    pub(crate) fn std_bits(&mut self) -> TypeId {
+        let (word, half) = (self.unsigned(8), self.unsigned(4));
+        let pointer = self.c_pointer(word);
+        let fields = [("_M_p", pointer), ("_M_offset", half)];
+        let iterator = self.structure("std::_Bit_iterator", StructStyle::Named, &fields);
+        let fields = [("_M_start", iterator), ("_M_finish", iterator)];
+        self.structure("std::vector<bool>", StructStyle::Named, &fields)
+    }
+
+    pub(crate) fn std_deque(&mut self, element: TypeId) -> TypeId {
+        let pointer = self.c_pointer(element);
+        let table = self.c_pointer(pointer);
+        let fields = [("_M_cur", pointer), ("_M_first", pointer), ("_M_last", pointer), ("_M_node", table)];
+        let iterator = self.structure("std::_Deque_iterator<…>", StructStyle::Named, &fields);
+        self.structure("std::deque<…>", StructStyle::Named, &[("_M_start", iterator), ("_M_finish", iterator)])
+    }
+
+    /// A node of that name with a value behind its links, and the allocator whose argument it is.
+    fn std_node(&mut self, name: &str, links: TypeId, element: TypeId) -> TypeId {
+        let node = self.structure(name, StructStyle::Named, &[("links", links), ("_M_storage", element)]);
+        self.with_parameter(node, element);
+        let allocator = self.structure("std::allocator<…>", StructStyle::Named, &[]);
+        self.with_parameter(allocator, node);
+        allocator
+    }
+
+    fn with_parameter(&mut self, id: TypeId, parameter: TypeId) {
+        let mut ty = self.types.get(id).clone();
+        if let Shape::Struct { parameters, .. } = &mut ty.shape {
+            parameters.push(("_Tp".to_owned(), parameter));
+        }
+        self.types.set(id, ty);
+    }
+
+    pub(crate) fn std_forward_list(&mut self, element: TypeId) -> TypeId {
+        let opaque = self.add("std::_Fwd_list_node_base", 0, Shape::Opaque);
+        let pointer = self.c_pointer(opaque);
+        let links = self.structure("std::_Fwd_list_node_base", StructStyle::Named, &[("_M_next", pointer)]);
+        let allocator = self.std_node("std::_Fwd_list_node<…>", links, element);
+        let fields = [("allocator", allocator), ("_M_head", links)];
+        self.structure("std::forward_list<…>", StructStyle::Named, &fields)
+    }
+
+    pub(crate) fn std_set(&mut self, element: TypeId) -> TypeId {
+        let word = self.unsigned(8);
+        let opaque = self.add("std::_Rb_tree_node_base", 0, Shape::Opaque);
+        let pointer = self.c_pointer(opaque);
+        let fields = [("_M_color", word), ("_M_parent", pointer), ("_M_left", pointer), ("_M_right", pointer)];
+        let links = self.structure("std::_Rb_tree_node_base", StructStyle::Named, &fields);
+        let allocator = self.std_node("std::_Rb_tree_node<…>", links, element);
+        let fields = [("allocator", allocator), ("_M_header", links), ("_M_node_count", word)];
+        self.structure("std::set<…>", StructStyle::Named, &fields)
+    }
+
+    pub(crate) fn std_optional(&mut self, content: TypeId) -> TypeId {
+        let fields = vec![Field { name: "_M_value".to_owned(), offset: 0, ty: content, bits: None }];
+        let payload = self.add("_Storage", self.size(content), Shape::Union { fields });
+        let engaged = self.add("bool", 1, Shape::Bool);
+        let fields = [("_M_payload", payload), ("_M_engaged", engaged)];
+        self.structure("std::optional<…>", StructStyle::Named, &fields)
+    }
 }

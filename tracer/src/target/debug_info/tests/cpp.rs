@@ -69,7 +69,7 @@ fn check_layout(fixture: &Fixture) {
     let (info, text) = (fixture.info(), fixture.run());
     let mut loaded = LoadedTypes::default();
     let figure = figure(&info, &mut loaded);
-    assert_eq!(figure.name, "const geo::Figure");
+    assert_eq!(figure.name, "geo::Figure");
     let Shape::Struct { fields, .. } = &figure.shape else { panic!("{figure:?}") };
     let printed = |what: &str| {
         let prefix = format!("{what} ");
