@@ -121,6 +121,8 @@ impl Decoder<'_> {
                 self.value(target, Source::Memory(pointer.wrapping_add(target_offset)), depth.pointed_to())
             }
             View::Dynamic(dynamic) => self.dynamic(ty, source, dynamic, depth)?,
+            View::VirtualBase { target, slot } => self.virtual_base(source, target, slot, inner)?,
+            View::MemberPointer { class, is_function } => self.member_pointer(ty, source, class, is_function)?,
             View::Object { target } => self.object(source, target, depth)?,
             View::Function => {
                 let address = source.word(self.memory)?;

@@ -3,8 +3,9 @@
 
 use super::decode::{Decoder, Depth, number, zero_extended};
 use super::extended::extended;
-use super::layout::TypeId;
+use super::layout::{Shape, TypeId};
 use super::limits::OBJECT_POINTERS_MAX;
+use super::name;
 use super::place::Missing;
 use super::source::Source;
 use super::string::up_to_nul;
@@ -39,6 +40,47 @@ impl Decoder<'_> {
             Value::Unreadable(Missing::NotCaptured) => Value::Address(address),
             target => Value::Pointer { address, target: Box::new(target) },
         })
+    }
+
+    /// `&Point::y`, by the offset; `&Point::area`, by the address (Itanium C++ ABI, 2.3: a virtual function's is odd,
+    /// one more than its place in the table).
+    pub(super) fn member_pointer(
+        &self,
+        ty: TypeId,
+        source: Source<'_>,
+        class: TypeId,
+        is_function: bool,
+    ) -> Result<Value, Missing> {
+        let word = source.word(self.memory)?;
+        let class = self.types.get(class);
+        let of_class = |member: &str| format!("&{}::{member}", name::of_struct(&class.name));
+        let null = if is_function { 0 } else { u64::MAX };
+        let found = match &class.shape {
+            _ if word == null => Some("nullptr".to_owned()),
+            _ if is_function && word & 1 == 1 => Some(of_class(&format!("virtual#{}", word / 8))),
+            _ if is_function => self.types.function_at(word).map(|path| format!("&{path}")),
+            Shape::Struct { fields, .. } => {
+                let there = fields.iter().filter(|field| field.offset == word && field.bits.is_none());
+                let mut sized = there.filter(|field| self.types.get(field.ty).size_bytes > 0);
+                sized.next().map(|field| of_class(&field.name))
+            }
+            _ => None,
+        };
+        found.map(Value::Plain).map_or_else(|| self.raw(ty, source), Ok)
+    }
+
+    /// A base class whose place its object's table tells.
+    pub(super) fn virtual_base(
+        &self,
+        source: Source<'_>,
+        target: TypeId,
+        slot: u64,
+        depth: Depth,
+    ) -> Result<Value, Missing> {
+        let Source::Memory(here) = source else { return Err(Missing::UnsupportedLocation) };
+        let table = source.word(self.memory)?;
+        let distance = Source::Memory(table.wrapping_sub(slot)).word(self.memory)?;
+        Ok(self.value(target, Source::Memory(here.wrapping_add(distance)), depth))
     }
 
     pub(super) fn choice(

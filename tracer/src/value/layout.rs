@@ -203,6 +203,18 @@ pub enum Shape {
     },
     /// An array of nobody knows how many elements, as at the end of C's structs.
     Unbounded,
+    /// A virtual base class: the word here leads to a table that says, `slot` bytes below that, how far the base
+    /// is from here.
+    VirtualBase {
+        target: TypeId,
+        slot: u64,
+    },
+    /// A pointer to a member of that class: an offset, or a function and how far the object it is called for is
+    /// from the one that is given.
+    MemberPointer {
+        class: TypeId,
+        is_function: bool,
+    },
     /// A function behind a pointer.
     Function,
     /// Declared but not defined, or not understood: only name and size are known.

@@ -129,13 +129,14 @@ pub(crate) fn measure(
     match length {
         Length::Fixed(length) => Ok(length),
         Length::Word(stretch) => {
-            let start = match stretch.extent {
-                Extent::Count => 0,
-                Extent::End { .. } => source.at(stretch.pointer_offset).word(memory)?,
-            };
             let second = source.at(stretch.length_offset).word(memory)?;
-            let is_possible = second.wrapping_sub(start) <= i64::MAX as u64 || stretch.extent == Extent::Count;
-            stretch.length(start, second).filter(|_| is_possible).ok_or(Missing::NotThere)
+            let Extent::End { item_bytes } = stretch.extent else {
+                return Ok(second.saturating_sub(stretch.terminator_bytes));
+            };
+            let bytes = second.wrapping_sub(source.at(stretch.pointer_offset).word(memory)?);
+            // What ends before it starts has no length, and no object is larger.
+            let length = bytes.checked_div(item_bytes).filter(|_| bytes <= i64::MAX as u64);
+            length.ok_or(Missing::NotThere)
         }
         Length::Short { offset, size_bytes } => {
             Ok(zero_extended(&source.at(offset).read(memory, size_bytes.min(8))?) as u64)

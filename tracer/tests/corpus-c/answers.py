@@ -179,6 +179,17 @@ def unprinted(value, ty, followed):
     return None
 
 
+def member(value):
+    """gdb names the member; of a function it also says where it is."""
+    said = str(value)
+    if said == "NULL":
+        return "nullptr"
+    if "<" in said:
+        name = said.split("<", 1)[1]
+        return "&" + name[: name.rindex("(")]
+    return "&" + "::".join(said.removeprefix("&").split("::")[-2:])
+
+
 def text(value, followed=0):
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -195,6 +206,8 @@ def text(value, followed=0):
         return known or structure(value, ty, followed)
     if ty.code == gdb.TYPE_CODE_PTR:
         return pointer(value, ty, followed)
+    if ty.code in (gdb.TYPE_CODE_MEMBERPTR, gdb.TYPE_CODE_METHODPTR):
+        return member(value)
     if ty.code == gdb.TYPE_CODE_ARRAY:
         return array(value, ty, followed)
     if ty.code == gdb.TYPE_CODE_ENUM:

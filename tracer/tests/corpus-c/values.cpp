@@ -69,6 +69,7 @@ struct alignas(32) Wide { int content; };
 struct Callable { int operator()(int n) const { return n + factor; } int factor; };
 
 using Frames = std::chrono::duration<int, std::ratio<1, 60>>;
+using Method = int (Callable::*)(int) const;
 using Function = int(int);
 KEEP int twice(int number) { return 2 * number; }
 
@@ -164,7 +165,9 @@ static Node chain() { return {1, std::make_unique<Node>(Node{2, std::make_unique
     V(nested, TYPE(std::map<std::string, std::vector<std::optional<int>>>), {{"a", {1, std::nullopt}}, {"b", {}}}) \
     V(nested_tuple, TYPE(std::vector<std::tuple<int, std::string>>), {{1, "x"}, {2, "y"}}) V(nested_variant, TYPE(std::vector<std::variant<int, std::string>>), {1, "s"}) \
     V(nested_shared, TYPE(std::vector<std::shared_ptr<shop::Point>>), {std::make_shared<shop::Point>(point), nullptr}) \
-    V(polymorphic, Square &, square) V(polymorphic_base, Shape &, square) V(polymorphic_pointer, const Shape *, &square)
+    V(polymorphic, Square &, square) V(polymorphic_base, Shape &, square) V(polymorphic_pointer, const Shape *, &square) V(member, int shop::Point::*, &shop::Point::y) \
+    V(member_null, int shop::Point::*, nullptr) V(member_function, Method, &Callable::operator()) V(member_function_null, Method, nullptr) V(virtual_base, Diamond &, diamond) \
+    V(virtual_base_of_part, Second *, &diamond)
 
 VALUES(GIVE_AND_TAKE)
 MAIN(VALUES)

@@ -59,7 +59,13 @@ fn class(types: &Types, ty: TypeId, nesting: u32) -> Class {
         _ if ty.size_bytes == 0 => Class::Nothing,
         Shape::Integer { .. } | Shape::Enumeration { .. } if ty.size_bytes > 16 => Class::Unknown,
         Shape::Float if matches!(ty.size_bytes, 4 | 8) => scalar(true),
-        Shape::Float | Shape::Complex | Shape::Unbounded | Shape::Opaque | Shape::Function => Class::Unknown,
+        Shape::Float
+        | Shape::Complex
+        | Shape::Unbounded
+        | Shape::VirtualBase { .. }
+        | Shape::MemberPointer { .. }
+        | Shape::Opaque
+        | Shape::Function => Class::Unknown,
         Shape::Integer { .. } | Shape::Bool | Shape::Char | Shape::CChar { .. } => scalar(false),
         Shape::Pointer { .. } | Shape::Enumeration { .. } => scalar(false),
         Shape::Slice { pointer_offset, length_offset, .. } => {

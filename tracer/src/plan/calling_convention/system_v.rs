@@ -73,7 +73,12 @@ impl Leaves<'_> {
             Shape::Unbounded => Ok(()),
             Shape::Integer { .. } | Shape::Bool | Shape::Char | Shape::CChar { .. } => self.leaf(size_bytes, offset),
             Shape::Pointer { .. } | Shape::Enumeration { .. } => self.leaf(size_bytes, offset),
-            Shape::Slice { .. } | Shape::Enum(_) | Shape::Function | Shape::Opaque => Err(Unfit::Unknown),
+            Shape::MemberPointer { .. } => {
+                (0..size_bytes).step_by(8).try_for_each(|start| self.leaf(8, offset.saturating_add(start)))
+            }
+            Shape::VirtualBase { .. } | Shape::Slice { .. } | Shape::Enum(_) | Shape::Function | Shape::Opaque => {
+                Err(Unfit::Unknown)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tracer_ebpf::abi::plan::{CHUNK_BYTES_MAX, OpCode};
 
-use super::super::assembler::Address;
+use super::super::assembler::{Address, Stop};
 use super::place::Base;
 use super::{Compiler, Depth, Step};
 use crate::value::layout::{Field, TypeId};
@@ -43,7 +43,7 @@ impl Compiler<'_> {
         self.leads_further.insert(ty, false);
         let leads = match view(self.types, ty) {
             View::Text(_) | View::Pointee { .. } | View::CString | View::Word { .. } => true,
-            View::WideText { .. } | View::Bits(_) | View::Object { .. } => true,
+            View::WideText { .. } | View::Bits(_) | View::Object { .. } | View::VirtualBase { .. } => true,
             View::Sequence { .. } | View::Ring { .. } | View::Blocks { .. } | View::Table { .. } => true,
             View::Choice(choice) => {
                 let mut contents = choice.alternatives.iter().filter_map(|one| one.content);
@@ -165,6 +165,9 @@ impl Compiler<'_> {
                     compiler.pointee(target, 0, depth.pointed_to())
                 });
             }
+            View::VirtualBase { target, slot } => {
+                self.attempt(|compiler| compiler.virtual_base(base, target, slot, depth.nested()));
+            }
             View::Inline { inline, items } => {
                 self.attempt(|compiler| compiler.inline(base, inline, items, depth.nested()));
             }
@@ -255,6 +258,19 @@ impl Compiler<'_> {
         let slot = self.assembler.save()?;
         self.copy(Address::Accumulator(target_offset), size_bytes)?;
         self.enter(target, Address::Slot(slot, target_offset), depth)
+    }
+
+    /// The base class, and where it is, which is not within the object that was copied if that is a part of another.
+    fn virtual_base(&mut self, base: Base<'_>, target: TypeId, slot: u64, depth: Depth) -> Step {
+        let Base::Memory(here) = base else { return Err(Stop::Unreachable) };
+        self.load_word(base)?;
+        self.copy(Address::Accumulator(slot.wrapping_neg()), 8)?;
+        self.assembler.load_memory(Address::Accumulator(slot.wrapping_neg()), 8)?;
+        let distance = self.assembler.save()?;
+        let displacement = self.assembler.load_base(here)?;
+        self.assembler.add(displacement)?;
+        self.add_slot(distance, 1)?;
+        self.pointee(target, 0, depth)
     }
 
     /// The text that a word leads to, if it can be an address.

@@ -69,6 +69,7 @@ fn arguments(builder: &mut Builder) -> Vec<Parameter> {
     let reference = builder.reference(order);
     let raw = builder.pointer(Some(order), PointerKind::Raw);
     let packed = builder.structure("a::Packed", StructStyle::Tuple, &[("__0", byte), ("__1", small), ("__2", half)]);
+    let numbers = builder.std_vector(small);
     let register = |number| Place::Register(Register(number));
     let whole = |ty: TypeId, builder: &Builder, place| (ty, Location::whole(builder.size(ty), place));
     let memory = |base, indirect| Place::Memory(MemoryPlace { indirect, ..MemoryPlace::at(Register(base), 8) });
@@ -86,6 +87,7 @@ fn arguments(builder: &mut Builder) -> Vec<Parameter> {
         ("packed", whole(packed, builder, register(9))),
         ("s", (str, two(10, 11))),
         ("ints", (slice_of_int, two(12, 13))),
+        ("numbers", whole(numbers, builder, memory(6, None))),
     ];
     let parameter = |(name, (ty, location)): (&str, _)| Parameter::whole(name, ty, location);
     placed.into_iter().map(parameter).collect()
@@ -113,7 +115,9 @@ fn any_target(seeds: &[u64]) -> Target {
     target
 }
 
-const SUBJECTS: [(&str, &[&str]); 24] = [
+const SUBJECTS: [(&str, &[&str]); 26] = [
+    ("numbers.len()", &["0", "2", "100"]),
+    ("numbers[1]", &["0", "-3"]),
     ("n", &["0", "3", "0xffffffff", "77"]),
     ("i", &["0", "-1", "-128", "127", "5"]),
     ("l", &["0", "3000", "0xffffffffffffffff"]),
@@ -329,7 +333,7 @@ fn what_the_types_do_not_allow_is_said() {
     ];
     let mistakes: Vec<String> = texts.iter().map(|text| mistake(text)).collect();
     insta::assert_snapshot!(mistakes.join("\n"), @r#"
-        "nn" of nn == 3: there is no argument "nn": there is n, i, l, s, raw, ints, order, here, there, packed
+        "nn" of nn == 3: there is no argument "nn": there is n, i, l, s, raw, ints, order, here, there, packed, numbers
         "idd" of order.idd == 3: &Order has no field "idd": there is id, price, rate, wide, deep, flag, letter, name, title, label, uuid, maybe, …
         "\"text\"" of n == "text": u32 is not compared with a text
         "-1" of n == -1: u32 is never -1: it can be 0 to 4294967295
@@ -345,7 +349,7 @@ fn what_the_types_do_not_allow_is_said() {
         "300" of order.maybe is Some(300): i8 is never 300: it can be -128 to 127
         "\"xyz\"" of here.uuid == "xyz": Uuid is not compared with a text that no uuid has: write hexadecimal digits
         "\"ab\"" of here.uuid == "ab": Uuid is not compared with a part of one: write all 32 digits, or use starts_with
-        "price" of n == l && packed.0 < i && price == n: there is no argument "price": there is order, raw, here, there, i, packed, n, l, s, ints
+        "price" of n == l && packed.0 < i && price == n: there is no argument "price": there is order, raw, here, there, i, packed, n, l, s, ints, numbers
         "s == n" of s == n: &str is not compared with u32
         "order.flag < order.flag" of order.flag < order.flag: `<` is not for bool
         "[\"a\"]" of order["a"] == 1: &Order cannot be indexed: only maps have keys

@@ -14,6 +14,7 @@
 pub mod error;
 mod lexer;
 mod literal;
+mod member;
 mod parser;
 pub mod resolve;
 

@@ -2,6 +2,7 @@
 //! References, boxes, counters, newtypes and `Option` are gone through where that is the only reading.
 
 use super::error::{ExpressionError, Mistake};
+use super::member::member;
 use super::{Literal, Path, PathStep, Span, StepKind};
 use crate::value::layout::{Enum, Field, Shape, StructStyle, TypeId, Types};
 use crate::value::lookup::Key;
@@ -214,6 +215,10 @@ impl<'t> Walker<'t> {
                 let is_meant = |field: &&Field| field.name == name || field.name.strip_prefix("__") == Some(name);
                 if let Some(field) = self.fields().iter().find(is_meant) {
                     self.take(field);
+                    return Ok(());
+                }
+                if let Some(field) = member(self.types, self.fields(), name, 0) {
+                    self.take(&field);
                     return Ok(());
                 }
                 if self.variant.is_none()

@@ -2,9 +2,9 @@
 
 use super::{parse_paths, resolve::resolve};
 use crate::value::fixture::{Builder, Target};
-use crate::value::layout::{PointerKind, StructStyle, TypeId};
+use crate::value::layout::{Field, PointerKind, Shape, StructStyle, TypeId};
 use crate::value::place::{Location, Place, Register};
-use crate::value::{Limits, walk};
+use crate::value::{Limits, Value, walk};
 
 const START: u64 = 0x7f00_0000_0000;
 
@@ -52,6 +52,27 @@ fn shown(text: &str) -> String {
     match walk::read(&builder.types, &way, &location, &target, &Limits::default()) {
         Some(value) => value.to_string(),
         None => "nothing there".to_owned(),
+    }
+}
+
+#[test]
+fn members_of_bases_and_anonymous_unions_are_the_types_own() {
+    let mut builder = Builder::default();
+    let word = builder.unsigned(8);
+    let base = builder.structure("app::Base", StructStyle::Named, &[("low", word), ("high", word)]);
+    let fields = vec![Field { name: "number".to_owned(), offset: 0, ty: word, bits: None }];
+    let union = builder.add("(anonymous union)", 8, Shape::Union { fields });
+    let fields = [("app::Base", base), ("_", union), ("own", word)];
+    let derived = builder.structure("app::Derived", StructStyle::Named, &fields);
+    let pointer = builder.c_pointer(derived);
+    let mut target = Target::new(START, (0..4_u64).flat_map(u64::to_le_bytes).collect());
+    target.registers[usize::from(Register::RDI.0)] = START;
+    let location = Location::whole(8, Place::Register(Register::RDI));
+    for (text, expected) in [("it.low", 0), ("it.high", 1), ("it.number", 2), ("it.own", 3)] {
+        let paths = parse_paths(text, 0).unwrap();
+        let way = resolve(&builder.types, pointer, paths[0].0.as_ref().unwrap()).unwrap();
+        let value = walk::read(&builder.types, &way, &location, &target, &Limits::default()).unwrap();
+        assert_eq!(value, Value::Unsigned(expected), "{text}");
     }
 }
 

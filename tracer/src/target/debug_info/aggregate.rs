@@ -85,7 +85,12 @@ pub(super) fn fields<'a>(
             dw::DW_TAG_inheritance if !is_rust => {}
             _ => continue,
         }
-        // A virtual base's place is computed from the object's vtable: left out.
+        if let Some(slot) = virtual_slot(child) {
+            let target = loader.load_target(at, child);
+            let (name, ty) = (loader.get(target).name.clone(), loader.virtual_base(target, slot));
+            fields.push(Field { name, offset: 0, ty, bits: None });
+            continue;
+        }
         let Some(start) = start(child) else { continue };
         let ty = loader.load_target(at, child);
         let name = match child.tag() {
@@ -132,6 +137,28 @@ pub(super) fn start(member: &Die<'_>) -> Option<u64> {
             }
         }
         Some(value) => value.udata_value(),
+    }
+}
+
+/// How far below the entry point of the object's table the place of a virtual base class is, if that is how its
+/// location is written: `dup, deref, constant, minus, deref, plus`.
+fn virtual_slot(member: &Die<'_>) -> Option<u64> {
+    use gimli::Operation::{Deref, Minus, Pick, Plus, UnsignedConstant};
+    let Attribute::Exprloc(expression) = member.attr_value(dw::DW_AT_data_member_location)? else { return None };
+    let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 4 };
+    let mut operations = expression.operations(encoding);
+    let mut next = || operations.next().ok().flatten();
+    match [next(), next(), next(), next(), next(), next(), next()] {
+        [
+            Some(Pick { index: 0 }),
+            Some(Deref { size: 8, .. }),
+            Some(UnsignedConstant { value }),
+            Some(Minus),
+            Some(Deref { size: 8, .. }),
+            Some(Plus),
+            None,
+        ] => Some(value),
+        _ => None,
     }
 }
 

@@ -95,6 +95,12 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         self.loaded.types.get(ty)
     }
 
+    /// A virtual base class, see [`Shape::VirtualBase`].
+    pub(super) fn virtual_base(&mut self, target: TypeId, slot: u64) -> TypeId {
+        let name = self.get(target).name.clone();
+        self.loaded.types.add(Type { name, size_bytes: 8, shape: Shape::VirtualBase { target, slot } })
+    }
+
     /// A type that DWARF does not name.
     pub(super) fn unknown(&mut self) -> TypeId {
         self.loaded.types.add(opaque("?".into(), 0))
@@ -206,7 +212,7 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
             dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
                 self.pointer(at, die, name)
             }
-            dw::DW_TAG_ptr_to_member_type => opaque(name, if size_bytes == 0 { 8 } else { size_bytes }),
+            dw::DW_TAG_ptr_to_member_type => self.member_pointer(at, die, name),
             dw::DW_TAG_typedef
             | dw::DW_TAG_const_type
             | dw::DW_TAG_volatile_type
@@ -261,6 +267,22 @@ impl<'v, 'a> TypeLoader<'v, 'a> {
         };
         let target = target(self.view, at, die).and_then(|target| self.load_behind(target));
         Type { name, size_bytes, shape: Shape::Pointer { target, kind } }
+    }
+
+    fn member_pointer(&mut self, at: Position, die: &Die<'a>, name: String) -> Type {
+        let is_function =
+            |target: Position| self.view.entry(target).is_some_and(|entry| entry.tag() == dw::DW_TAG_subroutine_type);
+        let member = target(self.view, at, die);
+        let is_function = member.is_some_and(is_function);
+        if let Some(member) = member.filter(|_| is_function) {
+            self.load_behind(member);
+        }
+        let size_bytes = if is_function { 16 } else { 8 };
+        let class = die.attr_value(dw::DW_AT_containing_type).and_then(|value| self.view.reference(at.unit, value));
+        match class.and_then(|class| self.load_behind(class)) {
+            Some(class) => Type { name, size_bytes, shape: Shape::MemberPointer { class, is_function } },
+            None => opaque(name, size_bytes),
+        }
     }
 
     fn enumeration(&mut self, at: Position, die: &Die<'a>, name: String, size_bytes: u64) -> Type {

@@ -90,6 +90,16 @@ pub(crate) enum View<'t> {
     Object {
         target: TypeId,
     },
+    /// Shown as what is as far from here as the table says that the word here leads to.
+    VirtualBase {
+        target: TypeId,
+        slot: u64,
+    },
+    /// Shown as the member that it leads to.
+    MemberPointer {
+        class: TypeId,
+        is_function: bool,
+    },
     /// A trait object: shown as what its pointer leads to, whose type its table tells.
     Dynamic(Dynamic<'t>),
     /// The address of a function, shown as its path.
@@ -294,6 +304,8 @@ pub(crate) fn view(types: &Types, id: TypeId) -> View<'_> {
         Shape::Integer { signed } | Shape::CChar { signed } => View::Integer { signed: *signed },
         Shape::Float => View::Float,
         Shape::Complex => View::Complex,
+        Shape::VirtualBase { target, slot } => View::VirtualBase { target: *target, slot: *slot },
+        Shape::MemberPointer { class, is_function } => View::MemberPointer { class: *class, is_function: *is_function },
         Shape::Unbounded => View::Plain("[…]".to_owned()),
         Shape::Bool => View::Bool,
         Shape::Char => View::Char,
