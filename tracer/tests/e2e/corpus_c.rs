@@ -77,17 +77,17 @@ fn c_values_of_an_optimised_build_with_dwarf_4() {
 
 #[test]
 fn cpp_values_of_an_unoptimised_build() {
-    check("values.cpp", "O0", &[&CPP[..], &["-g", "-O0"]].concat(), 288);
+    check("values.cpp", "O0", &[&CPP[..], &["-g", "-O0"]].concat(), 300);
 }
 
 #[test]
 fn cpp_values_of_an_optimised_build() {
-    check("values.cpp", "O2", &[&CPP[..], &["-g", "-O2"]].concat(), 286);
+    check("values.cpp", "O2", &[&CPP[..], &["-g", "-O2"]].concat(), 298);
 }
 
 #[test]
 fn cpp_values_of_an_optimised_build_with_dwarf_4() {
-    check("values.cpp", "O2-dwarf-4", &[&CPP[..], &["-gdwarf-4", "-O2"]].concat(), 171);
+    check("values.cpp", "O2-dwarf-4", &[&CPP[..], &["-gdwarf-4", "-O2"]].concat(), 183);
 }
 
 /// Whether this machine's gdb can run the script and has the printers for libstdc++.
