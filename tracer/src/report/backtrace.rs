@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value as Json, json};
-
 use super::color::{Paint, Palette, printable};
+use super::json::string;
 use crate::value::backtrace::{Backtrace, End, Frame};
 
 /// Crates whose frames are folded.
@@ -122,21 +121,30 @@ pub(super) fn within_crate(file: &str) -> &str {
     }
 }
 
-/// The frames as an array of objects.
-pub fn json(backtrace: &Backtrace) -> Json {
-    let frame = |frame: &Frame| {
-        let (file, line) =
-            frame.source.as_ref().map_or((None, None), |(file, line)| (Some(file.as_ref()), Some(*line)));
-        json!({
-            "function": frame.function.as_deref(),
-            "file": file,
-            "line": line.filter(|line| *line != 0),
-            "inlined": frame.is_inlined,
-            "object": frame.object.as_deref(),
-            "address": format!("{:#x}", frame.address),
-        })
-    };
-    backtrace.frames.iter().map(frame).collect()
+/// Appends the frames as a JSON array of objects.
+pub fn json(line: &mut String, backtrace: &Backtrace) {
+    line.push('[');
+    for (index, frame) in backtrace.frames.iter().enumerate() {
+        line.push_str(if index == 0 { r#"{"function":"# } else { r#",{"function":"# });
+        optional(line, frame.function.as_deref());
+        line.push_str(r#","file":"#);
+        optional(line, frame.source.as_ref().map(|(file, _)| file.as_ref()));
+        match frame.source {
+            Some((_, number)) if number != 0 => _ = write!(line, r#","line":{number}"#),
+            _ => line.push_str(r#","line":null"#),
+        }
+        let _ = write!(line, r#","inlined":{},"object":"#, frame.is_inlined);
+        optional(line, frame.object.as_deref());
+        let _ = write!(line, r#","address":"{:#x}"}}"#, frame.address);
+    }
+    line.push(']');
+}
+
+fn optional(line: &mut String, text: Option<&str>) {
+    match text {
+        Some(text) => string(line, text),
+        None => line.push_str("null"),
+    }
 }
 
 #[cfg(test)]
@@ -198,7 +206,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null_in_json() {
-        let json = json(&backtrace());
+        let mut line = String::new();
+        json(&mut line, &backtrace());
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(
             json[1].to_string(),
             r#"{"function":"<core::pin::Pin<P> as core::future::Future>::poll","file":"/home/me/app/src/audit_log.rs","line":7,"inlined":true,"object":"app","address":"0x1007"}"#

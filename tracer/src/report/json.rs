@@ -98,7 +98,8 @@ impl<W: Write> JsonReport<W> {
 
     fn stack(&mut self, stack: Option<&Stack>) {
         let Some(Stack::Unwound(backtrace)) = stack else { return };
-        let _ = write!(self.line, r#","backtrace":{}"#, backtrace::json(backtrace));
+        self.line.push_str(r#","backtrace":"#);
+        backtrace::json(&mut self.line, backtrace);
         if backtrace.end != End::Outermost {
             self.line.push_str(r#","backtrace_end":"#);
             self.string(&backtrace.end.to_string());
@@ -208,7 +209,7 @@ impl<W: Write> JsonReport<W> {
 }
 
 /// Appends a JSON string. Names rarely need escapes.
-fn string(line: &mut String, text: &str) {
+pub(super) fn string(line: &mut String, text: &str) {
     if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
         line.push('"');
         line.push_str(text);
