@@ -2,6 +2,7 @@
 //! when its shape stands, and lives until its standard input ends. Knows nothing of who looks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
@@ -191,6 +192,36 @@ async fn until_end_of_input() {
     std::process::exit(0);
 }
 
+/// Pairs of tasks that never rest; every 50 ms a line with the nanoseconds since the start and the messages so far.
+fn load() {
+    const PAIRS: usize = 50;
+    let received = Arc::new(AtomicU64::new(0));
+    for _ in 0..PAIRS {
+        let (to, mut inbox) = mpsc::channel(16);
+        let received = received.clone();
+        tokio::spawn(async move {
+            while let Some(number) = inbox.recv().await {
+                std::hint::black_box::<u64>(number);
+                received.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        tokio::spawn(async move {
+            for number in 0.. {
+                if to.send(number).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    std::thread::spawn(move || {
+        let began = std::time::Instant::now();
+        loop {
+            println!("{} {}", began.elapsed().as_nanos(), received.load(Ordering::Relaxed));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+}
+
 async fn mode(name: &str) {
     match name {
         "variety" => variety().await,
@@ -246,6 +277,7 @@ async fn mode(name: &str) {
         "idle" => {
             tokio::spawn(sleeps());
         }
+        "load" => load(),
         _ => panic!("no such mode: {name}"),
     }
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -9,7 +9,7 @@ use crate::{run, workspace};
 /// What `cargo xtask bench` is asked to measure.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only these: hits, values, rate, many, big, overload, bpftrace
+    /// Only these: hits, values, rate, many, big, overload, bpftrace, actors
     #[arg(value_name = "TOPIC")]
     topics: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the engine costs, against baselines measured in the same run. Prints a table and judges
 //! it by the project's targets; writes nothing but compiled fixtures, and fails only when it cannot measure.
 
+mod actors;
 mod big;
 mod bpftrace;
 mod fixture;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run(is_wanted: impl Fn(&str) -> bool) -> Outcome<()> {
     println!("{}\n", table::machine());
-    let topics: [(&str, Topic); 7] = [
+    let topics: [(&str, Topic); 8] = [
         ("hits", hit::run),
         ("values", values::run),
         ("rate", rate::run),
@@ -51,6 +52,7 @@ fn run(is_wanted: impl Fn(&str) -> bool) -> Outcome<()> {
         ("big", big::run),
         ("overload", overload::run),
         ("bpftrace", bpftrace::run),
+        ("actors", actors::run),
     ];
     for (topic, measure) in topics {
         if is_wanted(topic) {

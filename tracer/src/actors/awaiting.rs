@@ -423,6 +423,9 @@ pub(super) fn is_wide(fields: &[Field]) -> bool {
     ["pointer", "vtable"].iter().all(|name| fields.iter().any(|field| field.name == *name))
 }
 
+/// A future inside of a span of a log.
+pub(super) const INSTRUMENTED: &str = "tracing::instrument::Instrumented";
+
 /// Types whose inside is no part of a chain of awaits: shared state, the runtime's own, clocks and logs.
 pub(super) fn is_closed(name: &str) -> bool {
     const CLOSED: [&str; 12] = [
@@ -439,5 +442,5 @@ pub(super) fn is_closed(name: &str) -> bool {
         "tracing_core::",
         "bytes::",
     ];
-    CLOSED.iter().any(|closed| name.starts_with(closed))
+    CLOSED.iter().any(|closed| name.starts_with(closed)) && base(name) != INSTRUMENTED
 }

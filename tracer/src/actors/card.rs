@@ -35,6 +35,10 @@ pub struct Line {
 pub enum Content {
     Text(String),
     Number(u64),
+    /// How much more there is of something than before.
+    Change(i64),
+    /// A part of 1.
+    Share(f64),
     Flag(bool),
     Value(Value),
     List(Vec<String>),
@@ -46,6 +50,10 @@ fn text(key: &str, text: impl Into<String>) -> Line {
 
 fn number(key: &str, number: u64) -> Line {
     Line { key: key.to_owned(), content: Content::Number(number) }
+}
+
+fn line(key: &str, content: Content) -> Line {
+    Line { key: key.to_owned(), content }
 }
 
 fn flag(key: &str, flag: bool) -> Line {
@@ -152,6 +160,33 @@ fn mailbox(actor: &Actor, look: &Look) -> Vec<Line> {
         lines.push(flag("closed", level.is_closed));
     }
     lines
+}
+
+/// Adds to the card of an actor what a window showed: its mailbox's change and traffic since `start`, and in how many
+/// of the samples it ran.
+pub fn add_window(groups: &mut [Group], actor: &Actor, start: &Look, end: &Look, busy: f64) {
+    let level = |look: &Look| actor.mailbox.and_then(|key| look.channels.get(&key)?.level);
+    let was_there = start.actors.iter().any(|before| before.task.id == actor.task.id);
+    for group in groups {
+        match group.name {
+            "meta" => {
+                group.lines.push(line("busy", Content::Share(busy)));
+                group.lines.extend((!was_there).then(|| flag("born_in_window", true)));
+            }
+            "mailbox" => {
+                let Some((before, now)) = level(start).zip(level(end)) else { continue };
+                let change = now.length.cast_signed().wrapping_sub(before.length.cast_signed());
+                group.lines.push(line("delta", Content::Change(change)));
+                let traffic = [
+                    ("sent_in_window", before.sent.zip(now.sent)),
+                    ("received_in_window", before.received.zip(now.received)),
+                ];
+                let traffic = traffic.into_iter().filter_map(|(key, counts)| Some((key, counts?)));
+                group.lines.extend(traffic.map(|(key, (before, now))| number(key, now.saturating_sub(before))));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The tasks that have a sender of its mailbox at hand.

@@ -6,7 +6,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 
-use super::awaiting::{Awaited, Frame, FrameState, Futures, Wait};
+use super::awaiting::{Awaited, Frame, FrameState, Futures, INSTRUMENTED, Wait};
 use super::channel::{self, ChannelPlace, Flavor, Level};
 use super::graph::Graph;
 use super::holdings::Held;
@@ -122,6 +122,8 @@ pub struct System<'a, 'i> {
     pub memory: &'a dyn Memory,
     /// Looks tell of locks too, and of channels that are no queues.
     pub wants_points: bool,
+    /// Queues that were found by what they look like.
+    pub queues: Vec<(u64, ChannelPlace)>,
     candidates: Vec<u64>,
     stacks: Vec<(u64, u64)>,
 }
@@ -131,7 +133,7 @@ impl<'a, 'i> System<'a, 'i> {
     /// mappings of threads' stacks.
     pub fn new(program: &'a Program<'i>, memory: &'a dyn Memory, hits: &[u64], stacks: Vec<(u64, u64)>) -> Self {
         let candidates = hits.iter().filter_map(|hit| hit.checked_sub(program.vtable_offset)).collect();
-        Self { program, memory, wants_points: false, candidates, stacks }
+        Self { program, memory, wants_points: false, queues: Vec::new(), candidates, stacks }
     }
 
     pub fn look(&mut self) -> Look {
@@ -143,6 +145,12 @@ impl<'a, 'i> System<'a, 'i> {
         futures.points = self.wants_points.then(RefCell::default);
         let mut actors: Vec<Actor> = found.tasks.iter().filter_map(|task| self.actor(&futures, task)).collect();
         self.mark_torn(&reader, &mut actors);
+        for (key, place) in &self.queues {
+            let is_there = place.level_once(&self.program.graph, &reader).is_some_and(|level| level.is_held());
+            if is_there {
+                futures.channels.borrow_mut().entry(*key).or_insert_with(|| place.clone());
+            }
+        }
         let channels = self.channels(&futures);
         let points = self.points(&futures);
         let bytes_read = reader.bytes();
@@ -319,7 +327,7 @@ fn fill_levels(graph: &Graph<'_>, reader: &Reader<'_>, channels: &mut BTreeMap<u
 
 /// Whether a task's own type says nothing of what it does.
 fn is_wrapper(name: &str) -> bool {
-    ["core::pin::Pin", "alloc::boxed::Box", "tracing::instrument::Instrumented"].contains(&name)
+    ["core::pin::Pin", "alloc::boxed::Box", INSTRUMENTED].contains(&name)
 }
 
 fn fingerprint(bytes: &[u8]) -> u64 {

@@ -70,6 +70,14 @@ pub fn has_tasks(image: &Image<'_>) -> bool {
     image.symbols().functions().iter().any(|symbol| symbol.name.contains(POLL_SYMBOL))
 }
 
+/// Whether a program or library has queues in it that are found by what they look like, by its symbols.
+pub fn has_queues(image: &Image<'_>) -> bool {
+    /// Paths of their modules, as both manglings spell them.
+    const MODULES: [&str; 2] = ["17crossbeam_channel", "4sync4mpmc"];
+    let has = |name: &str| MODULES.iter().any(|module| name.contains(module));
+    image.symbols().functions().iter().any(|symbol| has(symbol.name))
+}
+
 impl<'i> Program<'i> {
     /// `None` if there is no tokio in it.
     ///
@@ -87,15 +95,7 @@ impl<'i> Program<'i> {
         }
         let info = image.debug_info().ok().filter(|info| !info.is_empty());
         let Some(info) = info else { return Err(ActorsError::NoTypes { path: image.object.path().to_owned() }) };
-        let mut program = Self {
-            graph: Graph::new(TypeReader::new(info), image.bias),
-            kinds: Vec::new(),
-            vtable_offset: 0,
-            context: None,
-            notes: Vec::new(),
-            by_vtable: HashMap::new(),
-            polled_at: RefCell::default(),
-        };
+        let mut program = Self::new(Graph::new(TypeReader::new(info), image.bias));
         let mut layouts = HashMap::new();
         let mut unknown = 0_usize;
         for (address, function) in polls.iter().zip(info.functions_at(&polls)) {
@@ -108,11 +108,31 @@ impl<'i> Program<'i> {
             }
         }
         if unknown > 0 {
-            program.notes.push(format!("{unknown} kinds of tasks are not known: no types in the debug information"));
+            program.notes.push(format!(
+                "{unknown} kinds of tasks are not known: of a tokio before 1.0, or no types in the debug information"
+            ));
         }
         program.find_vtables(image, memory, &layouts);
         program.context = program.find_context(image);
         Ok(Some(program))
+    }
+
+    /// A program of which only queues are told: it has no tokio. `None` if its types are not known.
+    pub fn without_tasks(image: &'i Image<'_>) -> Option<Self> {
+        let info = image.debug_info().ok().filter(|info| !info.is_empty())?;
+        Some(Self::new(Graph::new(TypeReader::new(info), image.bias)))
+    }
+
+    fn new(graph: Graph<'i>) -> Self {
+        Self {
+            graph,
+            kinds: Vec::new(),
+            vtable_offset: 0,
+            context: None,
+            notes: Vec::new(),
+            by_vtable: HashMap::new(),
+            polled_at: RefCell::default(),
+        }
     }
 
     pub fn kind_of(&self, vtable: u64) -> Option<usize> {
@@ -150,7 +170,7 @@ impl<'i> Program<'i> {
         let (_, cell) = graph.pointer(harness)?;
         let header = graph.field(cell, "header")?;
         let (vtable, vtable_type) = graph.pointer_named(header.ty, "vtable")?;
-        self.vtable_offset = header.offset + vtable.offset;
+        let vtable_offset = header.offset + vtable.offset;
         let core = graph.field(cell, "core")?;
         let trailer = graph.field(cell, "trailer")?;
         let owned = graph.field(trailer.ty, "owned")?;
@@ -184,6 +204,8 @@ impl<'i> Program<'i> {
             size_bytes: graph.get(cell).size_bytes,
             layout,
         };
+        // Copies of an older tokio beside this one have other headers, which end above.
+        self.vtable_offset = vtable_offset;
         let vtable = VtableLayout {
             poll: graph.field(vtable_type, "poll")?.offset,
             id_offset: graph.number_named(vtable_type, "id_offset").map(|part| part.offset),

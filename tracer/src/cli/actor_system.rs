@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::exit::Failure;
 use super::target::images;
 use crate::actors::channel::Level;
+use crate::actors::channel::shape::Shapes;
 use crate::actors::look::{Channel, Look, System};
-use crate::actors::program::Program;
+use crate::actors::program::{Program, has_queues};
 use crate::actors::reader::Reader;
 use crate::actors::worker::{ThreadSight, sight};
 use crate::target::address::RuntimeAddress;
@@ -88,6 +89,22 @@ pub fn with_system<T>(
     process: &Process,
     work: impl FnOnce(&mut Opened<'_, '_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    open(process, false, work)
+}
+
+/// The same with queues that no task leads to: of threads, and of programs without tokio.
+pub fn with_queues<T>(
+    process: &Process,
+    work: impl FnOnce(&mut Opened<'_, '_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    open(process, true, work)
+}
+
+fn open<T>(
+    process: &Process,
+    wants_queues: bool,
+    work: impl FnOnce(&mut Opened<'_, '_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let files = Files::new();
     let memory = ProcessMemory::open(process)?;
     let mut images = images(process, &files, |_| false)?;
@@ -98,16 +115,26 @@ pub fn with_system<T>(
         program = find_program(&images, &memory)?;
     }
     super::target::say_lacks(&images);
+    if program.is_none() && wants_queues {
+        program = images.iter().find(|image| has_queues(image)).and_then(Program::without_tasks);
+    }
     let program = program.as_ref();
+    let mut shapes = program.filter(|_| wants_queues).map(|program| Shapes::of(&program.graph)).unwrap_or_default();
     let vtables = program.map_or(Vec::new(), |program| program.kinds.iter().map(|kind| kind.vtable).collect());
-    let scan = memory_scan::scan(&memory, &WantedWords::new(vtables))?;
+    let mut note = |address: u64, bytes: &[u8]| shapes.look_at(address, bytes);
+    let scan = memory_scan::scan(&memory, &WantedWords::new(vtables), &mut note)?;
     let tids: Vec<u32> = process.threads()?.iter().map(|thread| thread.tid).collect();
     let thread_pointers = thread::thread_pointers(&memory, &tids, &scan.self_pointers);
     let stacks = stacks(process, &thread_pointers)?;
+    let queues = program.map_or(Vec::new(), |program| shapes.found(&program.graph, &Reader::new(&memory), &stacks));
+    let mut system = program.map(|program| System::new(program, &memory, &scan.hits, stacks));
+    if let Some(system) = &mut system {
+        system.queues = queues;
+    }
     let mut opened = Opened {
         process,
         memory: &memory,
-        system: program.map(|program| System::new(program, &memory, &scan.hits, stacks)),
+        system,
         thread_pointers,
         scan: ScanSummary { bytes: scan.bytes, is_cut: scan.is_cut },
     };

@@ -1,11 +1,13 @@
 //! `tracer info`: everything about one actor.
 
+use std::collections::HashMap;
+
 use clap::Args;
 
-use super::actor_system::{Opened, with_system};
+use super::actor_system::{Opened, watch, with_system};
 use super::exit::{DONE, Failure};
-use super::options::{OutputOptions, TargetOptions};
-use crate::actors::card::GROUPS;
+use super::options::{Limit, OutputOptions, TargetOptions};
+use crate::actors::card::{self, GROUPS};
 use crate::actors::look::{Actor, Look, label};
 use crate::actors::waits;
 use crate::kernel::session::monotonic_ns;
@@ -19,6 +21,7 @@ Examples:
   tracer info -p myapp 17                     the task with that number, as `tracer actors` shows it
   tracer info -p myapp audit_log::run         the only task of that function
   tracer info -p myapp TreeRegistration       the task with that mailbox
+  tracer info -p myapp 17 --window 2s         with its mailbox's change and traffic, and how busy it was
   tracer info -p myapp audit_log::run waits   one group: meta, mailbox, senders, waits, waiters, holds, memory, state
 
 `waits` has the chain of awaits down to what is waited for: the holder of a lock, the peer of a socket. `state` has \
@@ -37,6 +40,9 @@ pub struct Arguments {
     /// Show only one group
     #[arg(value_name = "GROUP", value_parser = GROUPS)]
     group: Option<String>,
+    /// Look twice, that far apart, and show its mailbox's change and traffic and how busy it was; 0 looks once
+    #[arg(long, value_name = "DURATION", default_value = "0")]
+    window: Limit,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -48,12 +54,23 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 fn tell(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failure> {
-    let look = opened.look();
+    let (start, look, busy) = match arguments.window.0 {
+        Some(length) => {
+            let mut watched = watch(opened, length, 2, |_, _| {})?;
+            let look = watched.looks.pop().unwrap_or_default();
+            (watched.looks.pop(), look, watched.busy)
+        }
+        None => (None, opened.look(), HashMap::new()),
+    };
     let index = find(&look, &arguments.actor, opened.process)?;
     let graph = waits::graph(&look);
     let Some(system) = &opened.system else { return Ok(DONE) };
     let describe = |descriptor: u32| socket::describe(opened.process, descriptor);
     let mut groups = system.card(&look, &graph, index, monotonic_ns(), &describe);
+    if let (Some(start), Some(actor)) = (&start, look.actors.get(index)) {
+        let busy = busy.get(&actor.task.id).copied().unwrap_or(0.0);
+        card::add_window(&mut groups, actor, start, &look, busy);
+    }
     if let Some(wanted) = &arguments.group {
         groups.retain(|group| group.name == wanted);
     }

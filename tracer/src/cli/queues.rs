@@ -13,6 +13,7 @@ use super::session::{self, Limits, Sink};
 use super::target::{attach_mode, images, link_filter, namespace};
 use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
+use crate::actors::program;
 use crate::events::clock::Clock;
 use crate::events::mailbox::Snapshot;
 use crate::kernel::feature::Features;
@@ -79,7 +80,7 @@ enum Source {
     Auto,
     /// The mailbox probes that the program exports: exact, with waiting times
     Usdt,
-    /// The channels of its tokio tasks, read from its memory: no probe, any program with debug information
+    /// Channels of tokio's tasks and of threads, read from memory: no probe, any program with debug information
     Memory,
 }
 
@@ -126,7 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let images = images(&process, &files, |_| true)?;
     let planned = match request::mailboxes(&images) {
         Some(planned) => planned,
-        None if arguments.source == Source::Auto && runs_tokio(&images) => {
+        None if arguments.source == Source::Auto && has_channels(&images) => {
             say(queues_memory::announce(&process));
             return queues_memory::run(arguments, &process);
         }
@@ -154,8 +155,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     runtime.block_on(sample(arguments, &process, &planned, &request))
 }
 
-fn runs_tokio(images: &[crate::target::image::Image<'_>]) -> bool {
-    images.iter().any(crate::actors::program::has_tasks)
+fn has_channels(images: &[crate::target::image::Image<'_>]) -> bool {
+    images.iter().any(|image| program::has_tasks(image) || program::has_queues(image))
 }
 
 fn no_probes(process: &Process) -> Failure {

@@ -1,9 +1,9 @@
-//! `tracer queues --source memory`: the channels of a tokio program, read from its memory, with no probe at all.
+//! `tracer queues --source memory`: the channels of a program, read from its memory, with no probe at all.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::actor_system::{Opened, with_system};
+use super::actor_system::{Opened, with_queues};
 use super::exit::Failure;
 use super::interrupt::Pause;
 use super::queues::Arguments;
@@ -28,7 +28,7 @@ const REST_FACTOR: u32 = 50;
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 
 pub fn run(arguments: &Arguments, process: &Process) -> Result<u8, Failure> {
-    with_system(process, |opened| {
+    with_queues(process, |opened| {
         if let Some(system) = &mut opened.system {
             system.wants_points = true;
         }
@@ -46,7 +46,8 @@ pub fn run(arguments: &Arguments, process: &Process) -> Result<u8, Failure> {
         sampler.look(opened);
         if sampler.look.all_channels().next().is_none() {
             return Err(Failure::new(format!(
-                "no channel of {} ({}) can be seen: no tokio task has one at hand",
+                "no channel of {} ({}) can be seen: no tokio task has one at hand, and no queue of crossbeam-channel or the \
+                 standard library is in its memory",
                 process.comm(),
                 process.pid()
             )));
@@ -163,7 +164,7 @@ impl Sampler<'_> {
             let seen = seen.entry(*key).or_default();
             seen.peak = level.length.max(seen.peak);
             self.ages.observe(*key, level, now_ns);
-            let age = self.ages.oldest(*key, level, now_ns).map(|age| age.at_least_ns);
+            let age = self.ages.oldest(*key, level, now_ns).map(|age| age.at_least_ns).filter(|age| *age > 0);
             seen.waited_ns = age.max(seen.waited_ns);
         }
     }

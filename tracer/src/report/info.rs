@@ -33,6 +33,8 @@ fn lines(out: &mut String, line: &Line, width: usize, palette: Palette) {
     match &line.content {
         Content::Text(text) => put(&key, text),
         Content::Number(number) => put(&key, &units::count(*number)),
+        Content::Change(change) => put(&key, &units::change(*change)),
+        Content::Share(share) => put(&key, &units::percent(*share)),
         Content::Flag(flag) => put(&key, if *flag { "yes" } else { "no" }),
         Content::Value(value) => put(&line.key, &cut(&value.to_string())),
         Content::List(items) => {
@@ -84,6 +86,8 @@ fn content(content: &Content) -> Json {
     match content {
         Content::Text(text) => json!(text),
         Content::Number(number) => json!(number),
+        Content::Change(change) => json!(change),
+        Content::Share(share) => json!(share),
         Content::Flag(flag) => json!(flag),
         Content::Value(value) => to_json(value),
         Content::List(items) => json!(items),

@@ -48,11 +48,15 @@ impl WantedWords {
     }
 }
 
-/// Looks through all private writable memory that is no file.
+/// Looks through all private writable memory that is no file, and hands each stretch with its address to `also`.
 ///
 /// # Errors
 /// The process exited, or may not be read.
-pub fn scan(memory: &ProcessMemory<'_>, wanted: &WantedWords) -> Result<Scan, TargetError> {
+pub fn scan(
+    memory: &ProcessMemory<'_>,
+    wanted: &WantedWords,
+    also: &mut dyn FnMut(u64, &[u8]),
+) -> Result<Scan, TargetError> {
     let process = memory.process();
     let avoided = served_elsewhere(process);
     let mut scan = Scan::default();
@@ -71,7 +75,7 @@ pub fn scan(memory: &ProcessMemory<'_>, wanted: &WantedWords) -> Result<Scan, Ta
                 scan.is_cut = true;
                 return process.checked(scan);
             }
-            look_at(memory, at, stretch, wanted, &mut scan);
+            look_at(memory, at, stretch, wanted, &mut scan, also);
             at += stretch;
         }
     }
@@ -79,7 +83,14 @@ pub fn scan(memory: &ProcessMemory<'_>, wanted: &WantedWords) -> Result<Scan, Ta
 }
 
 /// Looks at the resident runs of pages of one stretch.
-fn look_at(memory: &ProcessMemory<'_>, start: u64, bytes: u64, wanted: &WantedWords, scan: &mut Scan) {
+fn look_at(
+    memory: &ProcessMemory<'_>,
+    start: u64,
+    bytes: u64,
+    wanted: &WantedWords,
+    scan: &mut Scan,
+    also: &mut dyn FnMut(u64, &[u8]),
+) {
     let resident = memory.resident_pages(start / PAGE_BYTES, bytes / PAGE_BYTES);
     let mut page = 0;
     while page < resident.len() {
@@ -91,6 +102,7 @@ fn look_at(memory: &ProcessMemory<'_>, start: u64, bytes: u64, wanted: &WantedWo
         let address = start + page as u64 * PAGE_BYTES;
         let copied = memory.copy(address, run as u64 * PAGE_BYTES).unwrap_or_default();
         scan.bytes += copied.len() as u64;
+        also(address, &copied);
         let (words, _) = copied.as_chunks::<8>();
         for (at, word) in (address..).step_by(8).zip(words) {
             let word = u64::from_le_bytes(*word);
@@ -145,7 +157,7 @@ mod tests {
         let needle = 0x1234_5678_9abc_0000_u64 | u64::from(std::process::id());
         own[7] = needle;
         own[9] = &raw const own[9] as u64;
-        let scan = scan(&memory, &WantedWords::new(vec![needle, 1])).expect("own memory");
+        let scan = scan(&memory, &WantedWords::new(vec![needle, 1]), &mut |_, _| {}).expect("own memory");
         assert!(scan.hits.contains(&(&raw const own[7] as u64)));
         assert!(scan.self_pointers.contains(&(&raw const own[9] as u64)));
         let pages = memory.resident_pages(untouched.as_ptr() as u64 / PAGE_BYTES, (64 << 20) / PAGE_BYTES);

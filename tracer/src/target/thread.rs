@@ -101,7 +101,7 @@ mod tests {
     fn each_threads_control_block_is_found() {
         let process = Process::open(std::process::id()).expect("the test's own process can be read");
         let memory = ProcessMemory::open(&process).expect("own memory");
-        let scan = scan(&memory, &WantedWords::new(vec![])).expect("own memory");
+        let scan = scan(&memory, &WantedWords::new(vec![]), &mut |_, _| {}).expect("own memory");
         // SAFETY: takes nothing and cannot fail.
         let tid = unsafe { libc::gettid() }.cast_unsigned();
         let found = thread_pointers(&memory, &[tid], &scan.self_pointers);

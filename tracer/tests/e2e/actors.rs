@@ -157,6 +157,9 @@ fn a_card_tells_holders_peers_and_variables() {
     let stuffed = card("stuffed");
     assert_eq!(stuffed["state"]["count"], 100, "{stuffed}");
     assert_eq!(stuffed["mailbox"]["length"], 100, "{stuffed}");
+    let windowed = tracer(&["info", "--json", "-p", &target.p(), "stuffed", "--window", "200ms"]).of_kind("info");
+    let stuffed = &windowed[0]["mailbox"];
+    assert_eq!((&stuffed["delta"], &stuffed["sent_in_window"]), (&0.into(), &0.into()), "{windowed:#?}");
     tracer(&["info", "-p", &target.p(), "no_such_task"]).refused(1, &["no_such_task", "tracer actors"]);
     tracer(&["info", "-p", &target.p(), "caller"]).refused(1, &["8 tasks"]);
 }

@@ -148,3 +148,58 @@ fn sampling_ends_with_its_target() {
     assert_eq!(outcome.code, Some(0), "{outcome:#?}");
     has(&outcome.of_kind("stopped")[0], json!({"reason": "target-exited"}));
 }
+
+/// Queues between threads have no future that leads to them: they are known by what they look like.
+#[test]
+fn queues_between_threads_are_found() {
+    let _turn = turn();
+    for profile in ["release", "fat"] {
+        let target = channels(profile, "threads");
+        let lines = queues(&target, &["--messages", "1"]);
+        let is = |channel, length, expected| has(&only(&lines, channel, length), expected);
+        // Two libraries lay out their lists alike, and nothing that was found holds one's end by its type.
+        is(
+            "crossbeam or std mpsc, unbounded",
+            47,
+            json!({"sent_total": 50, "received_total": 3, "senders": 1, "receivers": 1}),
+        );
+        is("std mpsc", 8, json!({"capacity": 8, "senders": 2}));
+        is("crossbeam", 0, json!({"capacity": 16, "sent_total": 0, "senders": 1, "receivers": 1}));
+        is("crossbeam or std mpsc, unbounded", 100, json!({"sent_total": 200, "received_total": 100}));
+        assert_eq!(lines.len(), 4, "{lines:#?}");
+        let first = &only(&lines, "crossbeam or std mpsc, unbounded", 100)["messages"][0]["value"];
+        assert_eq!(*first, json!({"number": 100, "text": "message 100"}));
+    }
+}
+
+/// Positions that never stand still are read as they are at one moment, or marked.
+#[test]
+fn queues_of_a_target_under_full_load_are_possible() {
+    let _turn = turn();
+    let target = channels("release", "threads-busy");
+    let arguments = ["queues", "--json", "--source", "memory", "--interval", "100ms", "--for", "1s", "-p", &target.p()];
+    let outcome = tracer(&arguments);
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    let lines = outcome.of_kind("queue");
+    assert!(lines.len() >= 5, "{outcome:#?}");
+    let number = |line: &Value, key: &str| line[key].as_u64().unwrap();
+    for line in &lines {
+        assert!(
+            number(line, "length") <= 1000 && number(line, "received_total") <= number(line, "sent_total"),
+            "{line}"
+        );
+    }
+    assert!(lines.windows(2).all(|pair| number(&pair[0], "sent_total") < number(&pair[1], "sent_total")), "{lines:#?}");
+}
+
+/// The tasks of the newer tokio are told, those of the older are counted as unknown.
+#[test]
+fn two_versions_of_tokio_do_not_disturb_each_other() {
+    let _turn = turn();
+    let target = channels("release", "two-versions");
+    let outcome = tracer(&["actors", "--json", "-p", &target.p(), "--filter", "two_versions"]);
+    let actors = outcome.of_kind("actor");
+    assert_eq!(actors.len(), 3, "{outcome:#?}");
+    assert!(actors.iter().all(|actor| actor["name"] == "channels::two_versions::on_new"), "{actors:#?}");
+    assert!(outcome.errors.iter().any(|line| line.contains("kinds of tasks are not known")), "{outcome:#?}");
+}

@@ -29,6 +29,7 @@ mod safe_return_addresses;
 mod safe_stacks;
 mod safe_unwinding;
 mod scope;
+mod servers;
 mod truth;
 mod value_options;
 mod why;

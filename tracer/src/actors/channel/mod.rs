@@ -4,6 +4,7 @@
 mod flume;
 mod lock;
 mod ring;
+pub mod shape;
 mod tokio_mpsc;
 mod tokio_topic;
 
@@ -59,6 +60,8 @@ pub enum Library {
     Crossbeam,
     Std,
     AsyncChannel,
+    /// One of the first two, which lay out their queues alike: only the type of an end would tell.
+    CrossbeamOrStd,
 }
 
 impl Flavor {
@@ -79,6 +82,9 @@ impl Flavor {
             Self::Array(Library::Std) => "std mpsc",
             Self::List(Library::Std) => "std mpsc, unbounded",
             Self::Rendezvous(Library::Std) => "std mpsc, rendezvous",
+            Self::Array(Library::CrossbeamOrStd) => "crossbeam or std mpsc",
+            Self::List(Library::CrossbeamOrStd) => "crossbeam or std mpsc, unbounded",
+            Self::Rendezvous(Library::CrossbeamOrStd) => "crossbeam or std mpsc, rendezvous",
             Self::Array(Library::AsyncChannel) | Self::Single => "async-channel",
             Self::List(Library::AsyncChannel) => "async-channel, unbounded",
             Self::Rendezvous(Library::AsyncChannel) => "async-channel, rendezvous",
@@ -288,6 +294,13 @@ pub fn levels(graph: &Graph<'_>, reader: &Reader<'_>, places: &[(u64, &ChannelPl
     places.iter().zip(before).map(level).collect()
 }
 
+impl Level {
+    /// Whether somebody has an end of it: what is left of a channel has none.
+    pub fn is_held(&self) -> bool {
+        self.senders.unwrap_or(0) + self.receivers.unwrap_or(0) > 0
+    }
+}
+
 impl ChannelPlace {
     pub(super) fn of(flavor: Flavor, address: u64, ty: TypeId, message: Option<TypeId>) -> Self {
         Self { flavor, address, ty, counter: None, message, readers: Vec::new() }
@@ -330,6 +343,18 @@ impl ChannelPlace {
         }?;
         let is_possible = |ends: Option<u64>| ends.is_none_or(|ends| ends < ENDS_MAX);
         (is_possible(level.senders) && is_possible(level.receivers)).then_some(level)
+    }
+
+    /// Whether what its positions lead to is what belongs there: its blocks, the stamps of its slots.
+    fn holds_together(&self, graph: &Graph<'_>, reader: &Reader<'_>) -> bool {
+        let state = self.state(graph, reader);
+        let holds = match self.flavor {
+            Flavor::TokioBounded | Flavor::TokioUnbounded => tokio_mpsc::holds_together(&state),
+            Flavor::Array(_) => ring::array_holds_together(&state),
+            Flavor::List(_) => ring::list_holds_together(&state),
+            _ => None,
+        };
+        holds.unwrap_or(false)
     }
 
     /// What senders to a bounded channel wait at, by its address.

@@ -17,6 +17,12 @@ const SHIFT: u32 = 1;
 /// A slot's state (`WRITE`, `READ`).
 const WRITTEN: u64 = 1;
 const READ: u64 = 2;
+/// All bits of a slot's state (`DESTROY` is 4).
+const STATES_MOST: u64 = 7;
+/// Slots of a ring whose stamps are looked at, to tell whether it is one.
+const SLOTS_CHECKED: u64 = 64;
+/// Messages through one list; what looks like more is none.
+const POSITION_MAX: u64 = 1 << 56;
 /// A queue of one place (`LOCKED`, `PUSHED`, `CLOSED`).
 const PUSHED: u64 = 2;
 const CLOSED: u64 = 4;
@@ -195,6 +201,18 @@ pub(super) fn array_messages(state: &State<'_, '_>, count: u64) -> Option<Vec<u6
     Some(found)
 }
 
+/// Whether the stamps of its first slots are such that belong there.
+pub(super) fn array_holds_together(state: &State<'_, '_>) -> Option<bool> {
+    let ring = Ring::of(state)?;
+    let stamp = state.graph.number_named(ring.slot, "stamp")?;
+    let is_stamp = |place: u64| {
+        let found = state.reader.word(ring.slots + place * ring.stride + stamp.offset)? & (ring.mark_bit - 1);
+        // The place of a slot that is free, one more of one that is written.
+        Some(found == place || found == place + 1)
+    };
+    Some((0..ring.capacity.min(SLOTS_CHECKED)).all(|place| is_stamp(place).unwrap_or(false)))
+}
+
 /// A block of a list.
 struct Block {
     offset: u64,
@@ -234,6 +252,21 @@ pub(super) fn list(state: &State<'_, '_>, counter: Option<Part>) -> Option<Level
     // Both ends point to blocks, or nothing was sent yet.
     let is_list = sent == 0 || tail.behind("block").is_some();
     is_list.then(|| with_ends(level, state, counter))
+}
+
+/// Whether the slots of both ends' blocks have states that slots have.
+pub(super) fn list_holds_together(state: &State<'_, '_>) -> Option<bool> {
+    let (head, tail) = (state.part("head")?, state.part("tail")?);
+    let (first, last) = (head.number("index")? >> SHIFT, tail.number("index")? >> SHIFT);
+    let is_block = |end: &State<'_, '_>| {
+        let at = end.behind("block")?;
+        let layout = block(state.graph, at.ty)?;
+        let slot_state = state.graph.number_named(layout.slot, "state")?;
+        let found =
+            |index: u64| state.reader.word(at.address + layout.offset + index * layout.stride + slot_state.offset);
+        Some((0..layout.count).all(|index| found(index).is_some_and(|found| found <= STATES_MOST)))
+    };
+    Some(first <= last && last < POSITION_MAX && is_block(&head)? && is_block(&tail)?)
 }
 
 pub(super) fn list_messages(state: &State<'_, '_>, count: u64) -> Option<Vec<u64>> {

@@ -1,6 +1,6 @@
 //! tokio's mpsc channels: blocks of messages in a list, positions that only grow.
 
-use super::{ChannelPlace, Flavor, Level, State, unwrapped};
+use super::{ChannelPlace, ENDS_MAX, Flavor, Level, State, unwrapped};
 use crate::actors::graph::{Graph, Part};
 use crate::value::layout::{Shape, TypeId};
 
@@ -76,4 +76,23 @@ pub(super) fn messages(state: &State<'_, '_>, count: u64) -> Option<Vec<u64>> {
         index += 1;
     }
     Some(found)
+}
+
+/// Whether both ends' blocks are those of their positions, and the counters of the `Arc` around it can be such.
+pub(super) fn holds_together(state: &State<'_, '_>) -> Option<bool> {
+    let receiver = state.part("rx_fields")?;
+    let (head, tail) = (receiver.behind("head")?, state.behind("block_tail")?);
+    let count = slots(state.graph, head.ty)?.count;
+    let (first, last) = (head.number("start_index")?, tail.number("start_index")?);
+    let (index, position) = (receiver.number("index")?, state.number("tail_position")?);
+    // The receiver goes on to the next block when it takes the next message, a sender some time after its own.
+    let is_head = first % count == 0 && (first..=first + count).contains(&index);
+    let is_tail = last % count == 0 && (last..last + count * BLOCKS_MAX).contains(&position);
+    let counters = state.address.checked_sub(super::shape::ALIGN_BYTES)?;
+    let (strong, weak) = (state.reader.word(counters)?, state.reader.word(counters + 8)?);
+    let is_shared =
+        (1..ENDS_MAX).contains(&strong) && (1..ENDS_MAX).contains(&weak) && strong >= state.number("tx_count")?;
+    let level = level(state)?;
+    let is_level = level.capacity.is_none_or(|capacity| capacity > 0 && level.length <= capacity);
+    Some(is_head && is_tail && first <= last && index <= position && is_shared && is_level)
 }

@@ -1,6 +1,7 @@
 //! Types read as somebody asks for them: a pointer's target is loaded when the pointer is followed, so that a graph of
 //! any depth costs only what is looked at. For readers of live memory; knows no library type.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
 use gimli::constants as dw;
@@ -9,11 +10,12 @@ use rayon::prelude::*;
 use super::index::function_at;
 use super::signature::chain;
 use super::type_loader::TypeLoader;
-use super::type_name::target;
+use super::type_name::{target, type_name};
 use super::unit::{Attribute, Die, Position, View};
 use super::{DebugInfo, DieId, LoadedTypes};
 use crate::target::address::LinkAddress;
 use crate::value::layout::{Shape, TypeId, Types};
+use crate::value::name;
 
 /// Typedefs and qualifiers around one pointer.
 const WRAPPERS_MAX: usize = 8;
@@ -92,6 +94,23 @@ impl<'a> TypeReader<'a> {
     /// The function whose out-of-line code holds the address.
     pub fn function_at(&self, address: LinkAddress) -> Option<DieId> {
         function_at(&self.view, address).map(|function| function.id)
+    }
+
+    /// The structs whose path is one of `paths`, generic arguments aside, one of each full name, by name. Reads all
+    /// units, in parallel.
+    pub fn structs(&mut self, paths: &[&str]) -> Vec<TypeId> {
+        /// Copies of one generic type; a program has fewer.
+        const STRUCTS_MAX: usize = 4096;
+        let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+        let wanted: HashSet<String> = paths.iter().map(|path| last(path)).collect();
+        let units = (0..self.view.info.units.len()).into_par_iter();
+        let view = &self.view;
+        let found: BTreeMap<String, Position> = units
+            .flat_map_iter(|unit| structs_of(view, unit, &wanted))
+            .map(|at| (type_name(view, at), at))
+            .filter(|(name, _)| paths.contains(&name::base(name)))
+            .collect();
+        found.into_values().take(STRUCTS_MAX).map(|at| self.load_at(at)).collect()
     }
 
     /// The type argument of that name of a generic function or type; of a method also one of its type.
@@ -184,6 +203,26 @@ impl<'a> TypeReader<'a> {
             all
         })
     }
+}
+
+/// The structs of a unit whose own name, generic arguments aside, is wanted.
+fn structs_of(view: &View<'_>, unit: usize, wanted: &HashSet<String>) -> Vec<Position> {
+    let mut found = Vec::new();
+    let Some(parsed) = view.unit(unit) else { return found };
+    let Ok(mut entries) = parsed.entries_raw(None) else { return found };
+    let mut die = Die::null();
+    while !entries.is_empty() {
+        match entries.read_entry(&mut die) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(_) => break,
+        }
+        let is_struct = die.tag() == dw::DW_TAG_structure_type && !die.has_attr(dw::DW_AT_declaration);
+        if is_struct && view.name(unit, &die).is_some_and(|name| wanted.contains(name::base(&name))) {
+            found.push(Position { unit, offset: die.offset().0 });
+        }
+    }
+    found
 }
 
 /// The tables of a unit's trait objects: link address, and the type of the table.

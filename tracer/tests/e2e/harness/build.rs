@@ -141,13 +141,23 @@ pub fn shapes() -> PathBuf {
 /// A program of a package that nobody here wrote, at a version of its own, optimised and with its debug information:
 /// built by cargo once, and kept.
 pub fn installed(package: &str, version: &str, binary: &str) -> PathBuf {
-    let root = Path::new(PROGRAMS).join(format!("{package}-{version}"));
+    install(package, version, binary, &["--locked"], binary)
+}
+
+/// The same with the newest versions of what it depends on.
+pub fn installed_on_newest(package: &str, version: &str, binary: &str) -> PathBuf {
+    install(package, version, binary, &[], &format!("{binary}-newest"))
+}
+
+fn install(package: &str, version: &str, binary: &str, flags: &[&str], name: &str) -> PathBuf {
+    let root =
+        Path::new(PROGRAMS).join(format!("{package}-{version}{}", name.strip_prefix(binary).unwrap_or_default()));
     let program = root.join("bin").join(binary);
     // A name of its own, so that no program elsewhere on the machine is mistaken for it.
-    let named = Path::new(PROGRAMS).join(format!("tracer-{binary}"));
+    let named = Path::new(PROGRAMS).join(format!("tracer-{name}"));
     if !named.exists() {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["install", "--quiet", "--locked", package, "--version", version, "--bin", binary]);
+        cargo.args(["install", "--quiet", package, "--version", version, "--bin", binary]).args(flags);
         cargo.arg("--root").arg(&root).arg("--target-dir").arg(Path::new(PROGRAMS).join("installed"));
         cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "full").current_dir(PROGRAMS);
         let output = cargo.output().unwrap();
