@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use super::verbose;
 use crate::report::color::{ColorChoice, Palette};
@@ -76,10 +75,6 @@ pub struct ValueOptions {
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().string_bytes_max,
           value_parser = clap::value_parser!(u64).range(..=Limits::STRING_BYTES_MOST))]
     pub max_string: u64,
-    /// Copy at most BYTES of values per event; 256 to 6144
-    #[arg(long, value_name = "BYTES", default_value_t = RECORD_FULL_AT as u32,
-          value_parser = clap::value_parser!(u32).range(256..=RECORD_FULL_AT as i64))]
-    pub max_bytes: u32,
     /// Never read what goes by a name like GLOB ('*password*'): fields at any depth, arguments, string keys of maps,
     /// results of functions; may be repeated, case does not matter
     #[arg(long, value_name = "GLOB")]
@@ -227,11 +222,10 @@ mod tests {
         let defaults = parse(&[]).unwrap();
         assert_eq!(defaults.limits(), Limits::default());
         assert!(defaults.redaction().is_empty() && !defaults.style().pretty);
-        let most = ["--max-depth=16", "--max-items=1024", "--max-string=1023", "--max-bytes=6144"];
+        let most = ["--max-depth=16", "--max-items=1024", "--max-string=1023"];
         assert_eq!(parse(&most).unwrap().limits().items_max, 1024);
         assert_eq!(parse(&["--max-depth=0", "--max-items=0", "--max-string=0"]).unwrap().limits().pointers_max, 0);
-        for beyond in ["--max-depth=17", "--max-items=1025", "--max-string=1024", "--max-bytes=6145", "--max-bytes=255"]
-        {
+        for beyond in ["--max-depth=17", "--max-items=1025", "--max-string=1024"] {
             assert!(parse(&[beyond]).is_err(), "{beyond}");
         }
         assert!(parse(&["--redact="]).is_err());

@@ -6,8 +6,9 @@ use super::exit::{DONE, Failure};
 use super::options::{OutputOptions, TargetOptions, ValueOptions};
 use super::target::{images, say_lacks};
 use crate::kernel::thread_pointers::ThreadPointers;
+use crate::plan::expression::cast::{Cast, parse_cast};
 use crate::plan::expression::resolve::resolve;
-use crate::plan::expression::{ExpressionError, Path, PathStep, StepKind, parse_paths};
+use crate::plan::expression::{ExpressionError, Literal, Path, PathStep, StepKind, parse_paths};
 use crate::plan::globals::{self, Global, LazyValue};
 use crate::report::output::Output;
 use crate::report::print::{self, Printed, Reading};
@@ -16,6 +17,7 @@ use crate::target::files::Files;
 use crate::target::image::Image;
 use crate::target::memory::ProcessMemory;
 use crate::target::process::{Process, Thread};
+use crate::target::procfs::Mapping;
 use crate::target::thread_local::{self, ThreadStorage};
 use crate::value::layout::TypeId;
 use crate::value::place::{Location, MemoryPlace, Missing, Place};
@@ -29,10 +31,12 @@ Examples:
   tracer print -p myapp LIMITS.depth 'USERS[0].name'    fields, elements
   tracer print -p myapp 'QUEUE.len()' '*head'           lengths, what a pointer leads to
   tracer print -p myapp next::CALLS                     a static of a function
+  tracer print -p myapp 'SESSIONS[\"ann\"].age'           what a map has for a key
+  tracer print -p myapp '(0x7f3a10 as Tree).uuid'       memory that holds what you say it holds
   tracer print -p myapp SEEN                            a thread local, of all threads
   tracer print -p myapp SEEN --thread worker --json     of one thread
 
-Paths are matched at `::` from the right. Only pages that are in memory are read, and the program runs on meanwhile: \
+Paths are matched at `::` from the right, those of types too. Only pages that are in memory are read, and the program runs on meanwhile: \
 each value is read twice, and one that was different each time is marked.
 
 Exit codes: 0 done, 1 failed (nothing of that name, or several), 2 usage.";
@@ -62,10 +66,15 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.output.set_up();
     let mut wanted = Vec::new();
     for text in &arguments.expressions {
+        if let Some(cast) = parse_cast(text).map_err(|error| mistake(text, &error, true))? {
+            wanted.push(Wanted::Memory(cast, text));
+            continue;
+        }
         let paths = parse_paths(text, 0).map_err(|error| mistake(text, &error, true))?;
         for (path, span) in paths {
             let path = path.ok_or_else(|| Failure::usage(format!("name what to show instead of `*`, in {text:?}")))?;
-            wanted.push((path, text.get(span.start..span.end).unwrap_or(text).trim().to_owned(), text));
+            let expression = text.get(span.start..span.end).unwrap_or(text).trim().to_owned();
+            wanted.push(Wanted::Variable(path, expression, text));
         }
     }
     let process = Process::find(&arguments.target.process)?;
@@ -73,9 +82,20 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let images = images(&process, &files, |_| true)?;
     let mut reader = Reader::new(&process, arguments)?;
     let mut shown = Vec::new();
-    let found: Vec<_> = wanted.iter().map(|(path, ..)| globals::find(&images, &path.name)).collect();
+    let globals = |wanted: &Wanted<'_>| match wanted {
+        Wanted::Variable(path, ..) => globals::find(&images, &path.name),
+        Wanted::Memory(..) => Ok(Vec::new()),
+    };
+    let found: Vec<_> = wanted.iter().map(globals).collect();
     say_lacks(&images);
-    for ((path, expression, text), globals) in wanted.iter().zip(found) {
+    for (wanted, globals) in wanted.iter().zip(found) {
+        let (path, expression, text) = match wanted {
+            Wanted::Memory(cast, text) => {
+                shown.push(reader.memory(&images, cast, text)?);
+                continue;
+            }
+            Wanted::Variable(path, expression, text) => (path, expression, text),
+        };
         let globals = globals.map_err(|unknown| Failure::new(unknown.to_string()))?;
         let mut of_one = Vec::new();
         for global in &globals {
@@ -95,6 +115,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     output.flush()?;
     Ok(DONE)
+}
+
+/// What one expression asks for, and the argument that it is in.
+enum Wanted<'a> {
+    Variable(Path, String, &'a String),
+    Memory(Cast, &'a String),
 }
 
 /// What is wrong with an expression, with a pointer to the word.
@@ -165,27 +191,65 @@ impl<'p> Reader<'p> {
     /// Whether the variable, or a field on the way, goes by a name that must not be read.
     fn is_masked(&self, path: &Path) -> bool {
         let own = path.name.rsplit("::").next().unwrap_or(&path.name);
-        let is_masked_step =
-            |step: &PathStep| matches!(&step.kind, StepKind::Field(name) if self.redaction.masks(name));
+        let is_masked_step = |step: &PathStep| match &step.kind {
+            StepKind::Field(name) | StepKind::Index(Literal::Text(name)) => self.redaction.masks(name),
+            _ => false,
+        };
         self.redaction.masks(own) || path.steps.iter().any(is_masked_step)
+    }
+
+    /// What is at an address, as the type that it is said to have.
+    fn memory(&self, images: &[Image<'_>], cast: &Cast, text: &str) -> Result<Printed, Failure> {
+        let mut types = self.types(&cast.path);
+        let wrong = |what: String| {
+            let before = text.get(..cast.type_span.start).map_or(0, |before| before.chars().count());
+            let word = "^".repeat(cast.type_name.chars().count());
+            Failure::new(format!("{what}\n  {text}\n  {}{word}", " ".repeat(before)))
+        };
+        let ty = globals::named_type(images, &cast.type_name, &mut types).map_err(|error| wrong(error.to_string()))?;
+        let way = resolve(&types.types, ty, &cast.path).map_err(|error| mistake(text, &error, false))?;
+        let type_name = shown_type(&types, &way);
+        let plan = Plan { types, way, lazy: None, type_name };
+        let readings = match self.is_masked(&cast.path) {
+            true => vec![Reading { thread: None, value: Value::Unreadable(Missing::Redacted), is_changing: false }],
+            false if !self.is_mapped(cast.address)? => {
+                vec![Reading { thread: None, value: Value::Unreadable(Missing::NotMapped), is_changing: false }]
+            }
+            false => vec![self.reading(&plan, None, cast.address)],
+        };
+        Ok(Printed {
+            expression: text.trim().to_owned(),
+            variable: format!("{:#x}", cast.address),
+            declared: None,
+            type_name: plan.type_name,
+            is_one_of_several: false,
+            readings,
+        })
+    }
+
+    fn is_mapped(&self, address: u64) -> Result<bool, Failure> {
+        let holds = |mapping: &Mapping| (mapping.start.0..mapping.end.0).contains(&address);
+        Ok(self.process.mappings()?.iter().any(holds))
+    }
+
+    /// Types to be loaded for a path: what it follows is not what the limits let a value follow.
+    fn types(&self, path: &Path) -> LoadedTypes {
+        let pointers = (self.limits.pointers_max as usize).saturating_add(path.steps.len());
+        let mut types = LoadedTypes::with_pointer_depth(u8::try_from(pointers).unwrap_or(u8::MAX));
+        types.types.redaction = self.redaction.clone();
+        types
     }
 
     fn plan(&self, global: &Global<'_, '_>, path: &Path, text: &str) -> Result<Plan, Failure> {
         let name = &global.variable.name;
-        // What the path follows is not what the limits let a value follow.
-        let pointers = (self.limits.pointers_max as usize).saturating_add(path.steps.len());
-        let mut types = LoadedTypes::with_pointer_depth(u8::try_from(pointers).unwrap_or(u8::MAX));
-        types.types.redaction = self.redaction.clone();
+        let mut types = self.types(path);
         let debug_info = global.image.debug_info().map_err(|error| Failure::new(error.to_string()))?;
         let ty = debug_info.variable_type(&global.variable, &mut types);
         let ty = ty.ok_or_else(|| Failure::new(format!("the debug information gives {name} no type")))?;
         let lazy = LazyValue::of(&types.types, ty);
         let root = lazy.map_or(ty, |lazy| lazy.value.1);
         let way = resolve(&types.types, root, path).map_err(|error| mistake(text, &error, false))?;
-        let type_name = match way.part {
-            Part::Value { ty, .. } => types.types.get(ty).name.clone(),
-            Part::Length(_) | Part::Bytes(_) | Part::Text(_) => "usize".to_owned(),
-        };
+        let type_name = shown_type(&types, &way);
         Ok(Plan { types, way, lazy, type_name })
     }
 
@@ -262,6 +326,13 @@ impl<'p> Reader<'p> {
         let location = Location::whole(u64::MAX, Place::Memory(place));
         let value = walk::read(&plan.types.types, way, &location, &self.memory, &self.limits);
         value.unwrap_or(Value::Unreadable(Missing::NotThere))
+    }
+}
+
+fn shown_type(types: &LoadedTypes, way: &Way) -> String {
+    match way.part {
+        Part::Value { ty, .. } => types.types.get(ty).name.clone(),
+        Part::Length(_) | Part::Bytes(_) | Part::Text(_) => "usize".to_owned(),
     }
 }
 

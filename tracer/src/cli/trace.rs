@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use tracer_ebpf::abi::record::RECORD_FULL_AT;
 
 use super::backtrace::{self, BacktraceOptions};
 use super::dry_run;
@@ -122,6 +123,10 @@ pub struct Arguments {
     output: OutputOptions,
     #[command(flatten)]
     values: ValueOptions,
+    /// Copy at most BYTES of values per event; 256 to 6144
+    #[arg(long, value_name = "BYTES", default_value_t = RECORD_FULL_AT as u32,
+          value_parser = clap::value_parser!(u32).range(256..=RECORD_FULL_AT as i64), help_heading = "Values")]
+    max_bytes: u32,
 }
 
 /// Characters of a value on one line.
@@ -224,7 +229,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         ring_bytes: RING_BYTES,
         stack_bytes,
         fault_in: arguments.fault_in,
-        record_bytes_max: arguments.values.max_bytes,
+        record_bytes_max: arguments.max_bytes,
         diagnostics: arguments.output.verbose,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::nearest::nearest;
 use super::probe::{self, Probe};
-use crate::target::debug_info::{Variable, VariablePlace};
+use crate::target::debug_info::{LoadedTypes, Variable, VariablePlace};
 use crate::target::image::Image;
-use crate::value::layout::{Shape, TypeId, Types};
+use crate::value::layout::{Shape, Type, TypeId, Types};
 use crate::value::place::Missing;
 use crate::value::{Payload, Value};
 
@@ -73,6 +73,61 @@ pub fn find<'i, 'data>(images: &'i [Image<'data>], name: &str) -> Result<Vec<Glo
         return Err(UnknownGlobal::NoDebugInfo { name: name.to_owned() });
     }
     Err(UnknownGlobal::Nothing { name: name.to_owned(), nearest: similar(images, name) })
+}
+
+/// Why a name means no type, or not one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownType {
+    #[error("the debug information has no type {0:?}")]
+    Nothing(String),
+    #[error("{} types are called {name:?}, so write more of the path of one: {}", .meanings.len(), some(.meanings))]
+    Ambiguous { name: String, meanings: Vec<String> },
+}
+
+/// The first of many names.
+fn some(names: &[String]) -> String {
+    let more = if names.len() > NAMES_MAX { ", …" } else { "" };
+    names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ") + more
+}
+
+/// The type that a name means, `[TYPE; 4]` included, added to `loaded`. Paths are matched at `::` from the right; one
+/// that fits from the start to the end is preferred. Libraries are searched if the program has none.
+///
+/// # Errors
+/// There is none, or there are several.
+pub fn named_type(images: &[Image<'_>], name: &str, loaded: &mut LoadedTypes) -> Result<TypeId, UnknownType> {
+    let array = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).and_then(|rest| rest.rsplit_once(';'));
+    if let Some((element, count)) = array
+        && let Ok(count) = count.trim().parse::<u64>()
+    {
+        let element = named_type(images, element.trim(), loaded)?;
+        let size_bytes = loaded.types.get(element).size_bytes.saturating_mul(count);
+        return Ok(loaded.types.add(Type {
+            name: name.to_owned(),
+            size_bytes,
+            shape: Shape::Array { element, count },
+        }));
+    }
+    let (program, libraries): (Vec<_>, Vec<_>) = images.iter().partition(|image| image.is_executable);
+    for image in program.into_iter().chain(libraries) {
+        let Ok(debug_info) = image.debug_info() else { continue };
+        let mut found = debug_info.named_types(name);
+        if let Some(exact) = found.iter().position(|found| found.name == name) {
+            found = vec![found.swap_remove(exact)];
+        }
+        match found.as_slice() {
+            [] => {}
+            [only] => {
+                let nothing = || UnknownType::Nothing(name.to_owned());
+                return debug_info.load_named(only, loaded).ok_or_else(nothing);
+            }
+            several => {
+                let meanings = several.iter().map(|found| found.name.clone()).collect();
+                return Err(UnknownType::Ambiguous { name: name.to_owned(), meanings });
+            }
+        }
+    }
+    Err(UnknownType::Nothing(name.to_owned()))
 }
 
 fn is_meant(path: &str, name: &str) -> bool {

@@ -1,11 +1,12 @@
 //! Conditions that the kernel cannot decide alone, fields that are parts of values, several probes on one function.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::session::{Outcome, Session, tracer};
-use crate::harness::target::Target;
+use crate::harness::target::{Target, signal};
 use crate::harness::{build, turn};
 
 const LIFTED: [&str; 4] = ["-n", "0", "--max-overhead", "100"];
@@ -181,4 +182,42 @@ fn a_plan_tells_where_each_part_is_decided() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn lines_inlined_copies_and_usdt_probes_have_conditions_and_fields() {
+    let _turn = turn();
+    let probe = "step if number > limit && number != 380 -> number, limit";
+    let outcome = traced(build::rust("filters"), &[&[probe, "--inlined", "only"][..], &LIFTED].concat());
+    let expected: Vec<u32> = (0..CALLS).filter(|n| *n > 500 - n / 2 && *n != 380).collect();
+    assert_eq!(numbers(&outcome, "step", "number"), expected);
+
+    let source = include_str!("../fixtures/filters.rs");
+    let line = source.lines().position(|line| line.contains("match number % 10 {")).unwrap() + 1;
+    let probe = format!("filters.rs:{line} if number > request.limit && request.is_last -> number, request.limit");
+    let outcome = traced(build::rust_dev("filters"), &[&[&*probe][..], &LIFTED].concat());
+    let hits: Vec<String> = outcome.of_kind("line").iter().map(|hit| hit["locals"].to_string()).collect();
+    assert_eq!(hits, [r#"{"number":399,"request.limit":301}"#]);
+    let probe = format!("filters.rs:{line} if number == 3 -> locals");
+    let outcome = traced(build::rust_dev("filters"), &[&[&*probe][..], &LIFTED].concat());
+    let hits = outcome.of_kind("line");
+    assert_eq!((hits.len(), &hits[0]["locals"]["request"]["limit"]), (1, &499.into()));
+
+    let mut command = Command::new(build::registry(&[]));
+    let mut target = Target::spawn(command.args(["register-random-trees", "2", "10"]).stderr(Stdio::null()));
+    let probe = "usdt:mailbox:send if arg1 == \"TreeRegistration\" -> arg1";
+    let outcome = Session::trace(&target.p(), &["-n", "3", "--for", "1m", probe]).outcome();
+    let events = outcome.of_kind("usdt");
+    assert_eq!(events.len(), 3, "{outcome:#?}");
+    for event in events {
+        assert!(event["args"].to_string().contains("TreeRegistration"), "{event}");
+    }
+    let probe = "audit_log::* if uuid != \"00000000-0000-0000-0000-000000000000\" && duration > 1us -> uuid, result";
+    let outcome = Session::trace(&target.p(), &["-n", "3", "--for", "1m", probe]).outcome();
+    assert!(target.is_alive());
+    signal(target.pid(), libc::SIGTERM);
+    assert_eq!(target.wait().code(), Some(0));
+    let calls = outcome.of_kind("call");
+    assert_eq!(calls.len(), 3, "{outcome:#?}");
+    assert!(calls.iter().all(|call| call["args"]["uuid"].as_str().is_some_and(|uuid| uuid.len() == 36)), "{calls:#?}");
 }

@@ -51,6 +51,9 @@ fn rust_statics(program: std::path::PathBuf) {
         ("BOXED.name", json!("cy")),
         ("next::CALLS", json!(101)),
         ("other::COUNT", json!(2)),
+        ("TREE[2]", json!(20)),
+        ("TREE[3]", unreadable("not there")),
+        ("TREE.len()", json!(2)),
     ] {
         assert_eq!(value(&target, expression), expected, "{expression}");
     }
@@ -137,6 +140,18 @@ fn globals_of_a_cpp_program() {
         assert_eq!(value(&target, expression), expected, "{expression}");
     }
     assert!(target.ask("still alive").starts_with("9 3 a name"));
+}
+
+#[test]
+fn memory_is_shown_as_what_it_is_said_to_hold() {
+    let _turn = turn();
+    let target = Target::start(build::rust("globals"));
+    let at = value(&target, "WHERE").as_u64().unwrap();
+    assert_eq!(value(&target, &format!("{at:#x} as config::Limits"))["depth"], 7);
+    assert_eq!(value(&target, &format!("({at:#x} as Limits).names[1]")), "right");
+    assert_eq!(value(&target, "0x10 as [u32; 2]"), unreadable("not mapped"));
+    print(&target, &["0x10 as Limit"]).refused(1, &["no type \"Limit\"", "^^^^^"]);
+    print(&target, &["0x10"]).refused(2, &["as TYPE"]);
 }
 
 #[test]

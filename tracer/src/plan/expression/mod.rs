@@ -11,6 +11,7 @@
 //! | `message is Save`, `answer is Some(5)` | which variant an enum has |
 //! | `&&` `\|\|` `!` `( )` | all together |
 
+pub mod cast;
 pub mod error;
 mod lexer;
 mod literal;
