@@ -212,7 +212,7 @@ fn lines_inlined_copies_and_usdt_probes_have_conditions_and_fields() {
     for event in events {
         assert!(event["args"].to_string().contains("TreeRegistration"), "{event}");
     }
-    let probe = "audit_log::* if uuid != \"00000000-0000-0000-0000-000000000000\" && duration > 1us -> uuid, result";
+    let probe = "audit_log::* if uuid != \"00000000-0000-0000-0000-000000000000\" && duration > 1us -> uuid";
     let outcome = Session::trace(&target.p(), &["-n", "3", "--for", "1m", probe]).outcome();
     assert!(target.is_alive());
     signal(target.pid(), libc::SIGTERM);
