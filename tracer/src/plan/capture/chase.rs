@@ -83,6 +83,11 @@ impl Compiler<'_> {
         if depth.nesting > NESTING_MAX || !self.leads_further(ty) {
             return Ok(());
         }
+        let Some(left) = self.values_left.checked_sub(1) else {
+            self.assembler.is_complete = false;
+            return Ok(());
+        };
+        self.values_left = left;
         let may_follow = depth.pointers < self.limits.pointers_max;
         match view(self.types, ty) {
             View::Text(stretch) | View::ByteString(stretch) if may_follow => {

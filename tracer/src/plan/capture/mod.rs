@@ -70,6 +70,9 @@ pub fn compile(types: &Types, values: &[Wanted<'_>], limits: &Limits) -> Capture
     Compiler::new(types, limits, shared).compile(values).0
 }
 
+/// Values within values that one plan looks into: ends the search in types that lie, and contain themselves.
+const VALUES_MAX: u32 = 20_000;
+
 struct Compiler<'t> {
     types: &'t Types,
     limits: Limits,
@@ -78,6 +81,8 @@ struct Compiler<'t> {
     routines: Routines,
     /// Whether a value has pointers that are followed, by type.
     leads_further: HashMap<TypeId, bool>,
+    /// Values that may still be looked into.
+    values_left: u32,
 }
 
 /// How far a value is from the one that the plan, or the routine, starts at.
@@ -102,7 +107,15 @@ type Step = Result<(), Stop>;
 impl<'t> Compiler<'t> {
     fn new(types: &'t Types, limits: &Limits, shared: BTreeSet<TypeId>) -> Self {
         let (assembler, routines) = (Assembler::new(), Routines::new(shared));
-        Self { types, limits: *limits, assembler, registers: Vec::new(), routines, leads_further: HashMap::new() }
+        Self {
+            types,
+            limits: *limits,
+            assembler,
+            registers: Vec::new(),
+            routines,
+            leads_further: HashMap::new(),
+            values_left: VALUES_MAX,
+        }
     }
 
     /// The plan, and the types that must be routines for it to be whole.

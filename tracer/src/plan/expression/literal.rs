@@ -151,8 +151,9 @@ fn character_at(text: &str, at: usize) -> Result<(char, usize), (usize, usize, M
     }
     let escape = characters.next();
     let wrong = |size: usize| {
-        let written = rest.get(1..size).or(rest.get(1..)).unwrap_or_default();
-        Err((at, (at + size).min(text.len()), Mistake::BadEscape(written.to_owned())))
+        let size = rest.ceil_char_boundary(size);
+        let written = rest.get(1..size).unwrap_or_default();
+        Err((at, at + size, Mistake::BadEscape(written.to_owned())))
     };
     let coded = |digits: Option<&str>| u32::from_str_radix(digits?, 16).ok().and_then(char::from_u32);
     match escape {

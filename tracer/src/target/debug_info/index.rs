@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lines::shown_path;
 use super::name::{self, Named};
 use super::scan::{FunctionEntry, InlinedEntry};
-use super::unit::{Die, Position, View, link_range};
+use super::unit::{Die, Position, View, die_ranges, link_range};
 use super::{DebugInfo, DieId, Function, FunctionKind, InlinedCopy, SourceLine};
 use crate::target::address::{LinkAddress, LinkRange};
 
@@ -179,7 +179,7 @@ pub(super) fn code_ranges(view: &View<'_>, at: Position) -> Vec<LinkRange> {
     const RANGES_MAX: usize = 1024;
     let (Some(unit), Some(die)) = (view.unit(at.unit), view.entry(at)) else { return Vec::new() };
     let mut found = Vec::new();
-    match view.dwarf(at.unit).die_ranges(unit, &die) {
+    match die_ranges(view.dwarf(at.unit), unit, &die) {
         Ok(mut ranges) => {
             while let (Ok(Some(range)), true) = (ranges.next(), found.len() < RANGES_MAX) {
                 if range.begin > 1 && range.begin < range.end {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use gimli::{
-    Abbreviations, DebugInfoOffset, DebugTypes, Dwarf, DwarfSections, EndianSlice, LittleEndian, Reader as _,
-    Section as _, Unit, UnitHeader, UnitOffset, UnitRef, UnitSectionOffset, UnitType,
+    Abbreviations, DebugInfoOffset, DebugTypes, Dwarf, DwarfSections, EndianSlice, LittleEndian, RangeIter,
+    Reader as _, Section as _, Unit, UnitHeader, UnitOffset, UnitRef, UnitSectionOffset, UnitType,
 };
 use rayon::prelude::*;
 
@@ -393,7 +393,8 @@ impl<'a> View<'a> {
     fn root_ranges(&self, unit: usize) -> Vec<LinkRange> {
         let mut found = Vec::new();
         if let Some(unit) = self.own_unit(unit)
-            && let Ok(mut ranges) = self.dwarf.unit_ranges(unit)
+            && let Ok(root) = unit.entry(unit.header.root_offset())
+            && let Ok(mut ranges) = die_ranges(&self.dwarf, unit, &root)
         {
             while let Ok(Some(range)) = ranges.next() {
                 found.push(link_range(range.begin, range.end));
@@ -401,6 +402,22 @@ impl<'a> View<'a> {
         }
         found
     }
+}
+
+/// The code of an entry. gimli (0.34) adds a size to its start without looking: where that leaves the addresses, there
+/// is no range.
+pub(super) fn die_ranges<'a>(
+    dwarf: &Dwarf<Slice<'a>>,
+    unit: &Unit<Slice<'a>>,
+    die: &Die<'a>,
+) -> gimli::Result<RangeIter<Slice<'a>>> {
+    if let Some(Attribute::Udata(size)) = die.attr_value(gimli::DW_AT_high_pc)
+        && let Some(low) = die.attr_value(gimli::DW_AT_low_pc)
+        && let Some(low) = dwarf.attr_address(unit, low)?
+    {
+        low.checked_add(size).ok_or(gimli::Error::AddressOverflow)?;
+    }
+    dwarf.die_ranges(unit, die)
 }
 
 pub(super) fn link_range(start: u64, end: u64) -> LinkRange {

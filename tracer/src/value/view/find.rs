@@ -21,32 +21,34 @@ pub(super) fn is_word(shape: &Shape) -> bool {
 /// Structs within structs that a library type's word is looked for in: `Vec` takes six today.
 const WRAPPERS_MAX: u32 = 10;
 
+/// Parts that are looked at for one word: ends the search in types that lie, and contain themselves several times.
+const PARTS_LOOKED_AT_MAX: u32 = 4096;
+
 /// The first part, depth first, that `wanted` accepts: its offset from the start of the enclosing type, and its type.
+/// `depth` wrappers were looked into before.
 pub(super) fn first(
     types: &Types,
     field: &Field,
     wanted: impl Fn(&Shape) -> bool + Copy,
     depth: u32,
 ) -> Option<(u64, TypeId)> {
-    let shape = &types.get(field.ty).shape;
-    if wanted(shape) {
-        return Some((field.offset, field.ty));
-    }
-    let Shape::Struct { fields, .. } = shape else { return None };
-    if depth >= WRAPPERS_MAX {
-        return None;
-    }
-    let (offset, ty) = fields.iter().find_map(|inner| first(types, inner, wanted, depth + 1))?;
-    Some((field.offset.checked_add(offset)?, ty))
+    find_within(types, field, &|ty| wanted(&ty.shape), depth, &mut { PARTS_LOOKED_AT_MAX })
 }
 
 /// The first part, depth first, whose type `wanted` accepts: its offset from the start of the enclosing type, and its
 /// type.
 pub(super) fn find(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool) -> Option<(u64, TypeId)> {
-    find_within(types, field, wanted, 0)
+    find_within(types, field, wanted, 0, &mut { PARTS_LOOKED_AT_MAX })
 }
 
-fn find_within(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool, depth: u32) -> Option<(u64, TypeId)> {
+fn find_within(
+    types: &Types,
+    field: &Field,
+    wanted: &dyn Fn(&Type) -> bool,
+    depth: u32,
+    left: &mut u32,
+) -> Option<(u64, TypeId)> {
+    *left = left.checked_sub(1)?;
     let ty = types.get(field.ty);
     if wanted(ty) {
         return Some((field.offset, field.ty));
@@ -55,16 +57,17 @@ fn find_within(types: &Types, field: &Field, wanted: &dyn Fn(&Type) -> bool, dep
     if depth >= WRAPPERS_MAX {
         return None;
     }
-    let (offset, ty) = fields.iter().find_map(|inner| find_within(types, inner, wanted, depth + 1))?;
+    let (offset, ty) = fields.iter().find_map(|inner| find_within(types, inner, wanted, depth + 1, left))?;
     Some((field.offset.checked_add(offset)?, ty))
 }
 
 /// A thin pointer under any number of wrappers, `Option`s included: its offset, and the type that it leads to.
 pub(super) fn pointer_to(types: &Types, field: &Field) -> Option<(u64, TypeId)> {
-    pointer_within(types, field, 0)
+    pointer_within(types, field, 0, &mut { PARTS_LOOKED_AT_MAX })
 }
 
-fn pointer_within(types: &Types, field: &Field, depth: u32) -> Option<(u64, TypeId)> {
+fn pointer_within(types: &Types, field: &Field, depth: u32, left: &mut u32) -> Option<(u64, TypeId)> {
+    *left = left.checked_sub(1)?;
     let fields = match &types.get(field.ty).shape {
         Shape::Pointer { target, .. } => return Some((field.offset, (*target)?)),
         _ if depth >= WRAPPERS_MAX => return None,
@@ -72,7 +75,7 @@ fn pointer_within(types: &Types, field: &Field, depth: u32) -> Option<(u64, Type
         Shape::Enum(layout) => &layout.variants.iter().find(|variant| !variant.fields.is_empty())?.fields,
         _ => return None,
     };
-    let (offset, target) = fields.iter().find_map(|inner| pointer_within(types, inner, depth + 1))?;
+    let (offset, target) = fields.iter().find_map(|inner| pointer_within(types, inner, depth + 1, left))?;
     Some((field.offset.checked_add(offset)?, target))
 }
 
