@@ -91,6 +91,33 @@ async fn burns() {
     }
 }
 
+/// Computes for that long without an await.
+#[inline(never)]
+fn spins(time: Duration) {
+    let begun = std::time::Instant::now();
+    let mut x = 1u64;
+    while begun.elapsed() < time {
+        // The clock is read by code of the kernel's, which no file tells of.
+        for _ in 0..100_000 {
+            x = std::hint::black_box(x.wrapping_mul(6364136223846793005).wrapping_add(1));
+        }
+    }
+}
+
+async fn blocks_now_and_then() {
+    loop {
+        spins(Duration::from_millis(81));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn sleeps_in_its_poll() {
+    loop {
+        std::thread::sleep(Duration::from_millis(41));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn sleeps() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
 }
@@ -246,6 +273,12 @@ async fn mode(name: &str) {
         }
         "blocked-worker" => {
             tokio::spawn(burns());
+        }
+        "blocks" => {
+            tokio::spawn(blocks_now_and_then());
+        }
+        "sleeps" => {
+            tokio::spawn(sleeps_in_its_poll());
         }
         "many" => {
             for _ in 0..10_000 {

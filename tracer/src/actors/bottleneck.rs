@@ -55,7 +55,7 @@ impl Judge<'_> {
         parts.push(match busy {
             busy if busy >= 0.5 => match self.watched.executing.get(&id) {
                 Some(executing) => {
-                    let function = self.executed(executing);
+                    let function = executing.text();
                     let (busy, share) = (busy * 100.0, executing.share * 100.0);
                     place(format!(
                         "{own} runs {busy:.0} % of one worker's time, {share:.0} % of that in {function}{each}"

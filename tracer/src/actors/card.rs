@@ -7,7 +7,7 @@ use super::look::{Actor, Look, State, System, label, location};
 use super::reader::Reader;
 use super::row::wait_row;
 use super::waits::{Cause, WaitGraph};
-use crate::value::layout::Shape;
+use crate::value::layout::{Shape, TypeId};
 use crate::value::{Limits, Value};
 
 /// Variables of one actor that are shown.
@@ -68,6 +68,16 @@ fn list(key: &str, mut names: Vec<String>) -> Line {
 }
 
 impl<'i> System<'_, 'i> {
+    /// The variables of a task's own function, as they are while it waits; without the receiving ends of channels,
+    /// which change with every message.
+    pub fn variables(&self, actor: &Actor, limits: &Limits) -> Vec<(String, Value)> {
+        let reader = Reader::new(self.memory);
+        let futures = Futures::new(&self.program.graph, &reader);
+        let receives =
+            |ty, address| futures.holdings(ty, address).iter().any(|held| matches!(held, Held::Receiver { .. }));
+        self.own_variables(actor, &futures, limits, &|ty, address| !receives(ty, address))
+    }
+
     /// The card of an actor of a look. `describe` says what a file descriptor is.
     pub fn card(
         &self,
@@ -118,23 +128,35 @@ impl<'i> System<'_, 'i> {
     /// The variables of the outermost function; before the first poll its arguments. A running task's are those of its
     /// last suspension.
     fn state(&self, actor: &Actor, futures: &Futures<'_, 'i>) -> Vec<Line> {
+        let variables = self.own_variables(actor, futures, &limits(), &|_, _| true);
+        variables.into_iter().map(|(key, value)| Line { key, content: Content::Value(value) }).collect()
+    }
+
+    fn own_variables(
+        &self,
+        actor: &Actor,
+        futures: &Futures<'_, 'i>,
+        limits: &Limits,
+        is_wanted: &dyn Fn(TypeId, u64) -> bool,
+    ) -> Vec<(String, Value)> {
         let Some(frame) = actor.awaited.first().and_then(|awaited| awaited.frames.first()) else { return Vec::new() };
         let ty = self.program.graph.get(frame.ty);
         let Shape::Enum(states) = &ty.shape else { return Vec::new() };
         let Some(variant) = active(futures.reader, states, frame.address) else { return Vec::new() };
         let own = variant.fields.iter().filter(|field| !field.name.starts_with("__")).take(VARIABLES_MAX);
-        let mut lines: Vec<Line> = Vec::new();
+        let mut variables: Vec<(String, Value)> = Vec::new();
         for field in own {
             let name = field.name.strip_prefix("_ref__").unwrap_or(&field.name);
             // An argument that became a variable is there twice: the variable comes first.
-            if lines.iter().any(|line| line.key == name) {
+            let is_known = variables.iter().any(|(known, _)| known == name);
+            if is_known || !is_wanted(field.ty, frame.address + field.offset) {
                 continue;
             }
-            if let Some(value) = futures.decoded(field.ty, frame.address + field.offset, &limits()) {
-                lines.push(Line { key: name.to_owned(), content: Content::Value(value) });
+            if let Some(value) = futures.decoded(field.ty, frame.address + field.offset, limits) {
+                variables.push((name.to_owned(), value));
             }
         }
-        lines
+        variables
     }
 }
 

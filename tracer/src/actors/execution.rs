@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::look::{Actor, Look};
-use super::name::is_library_file;
+use super::name::{file_name, is_library_file};
 use super::program::Program;
 use crate::value::backtrace::{Backtrace, Frame};
 
@@ -24,6 +24,37 @@ pub struct Executing {
     pub samples: u64,
 }
 
+/// A sample of what a thread executed within a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub tid: u32,
+    /// CLOCK_MONOTONIC.
+    pub time_ns: u64,
+    pub function: String,
+    pub source: Option<(String, u32)>,
+}
+
+impl Located {
+    /// Of a stack, if that is in a task.
+    pub fn of(program: &Program<'_>, tid: u32, time_ns: u64, backtrace: &Backtrace) -> Option<Self> {
+        let (_, own) = in_task(program, backtrace)?;
+        let (function, source) = told(telling(own)?)?;
+        Some(Self { tid, time_ns, function, source })
+    }
+}
+
+/// What a thread executed most within a stretch of time.
+pub fn executed(samples: &[Located], tid: u32, began_ns: u64, ended_ns: u64) -> Option<Executing> {
+    let is_within = |sample: &&Located| sample.tid == tid && (began_ns..=ended_ns).contains(&sample.time_ns);
+    let mut functions: HashMap<String, Tally> = HashMap::new();
+    for sample in samples.iter().filter(is_within) {
+        let tally = functions.entry(sample.function.clone()).or_default();
+        tally.samples += 1;
+        tally.source = sample.source.clone();
+    }
+    most(&functions)
+}
+
 /// Samples by kind of task and by function.
 #[derive(Clone, Debug, Default)]
 pub struct Executions {
@@ -37,26 +68,30 @@ struct Tally {
     source: Option<(String, u32)>,
 }
 
+impl Executing {
+    /// `waste_electricity_and_pollute (audit_log.rs:61)`.
+    pub fn text(&self) -> String {
+        let name = self.function.rsplit("::").next().unwrap_or(&self.function);
+        match &self.source {
+            Some((file, line)) => format!("{name} ({}:{line})", file_name(file)),
+            None => name.to_owned(),
+        }
+    }
+}
+
 impl Executions {
     /// Takes in one stack; one that is in no task counts for nothing.
     pub fn add(&mut self, program: &Program<'_>, backtrace: &Backtrace) {
         let Some((kind, own)) = in_task(program, backtrace) else { return };
-        let Some(frame) = telling(own) else { return };
-        let Some(function) = &frame.function else { return };
-        // What a closure in it does, a function does.
-        let function = function.trim_end_matches("::{{closure}}").to_owned();
+        let Some((function, source)) = telling(own).and_then(told) else { return };
         let tally = self.by_kind.entry(kind).or_default().entry(function).or_default();
         tally.samples += 1;
-        tally.source = frame.source.as_ref().map(|(file, line)| (file.to_string(), *line));
+        tally.source = source;
     }
 
     /// What tasks of a kind execute most.
     pub fn of_kind(&self, kind: usize) -> Option<Executing> {
-        let functions = self.by_kind.get(&kind)?;
-        let samples: u64 = functions.values().map(|tally| tally.samples).sum();
-        let (function, most) = functions.iter().max_by_key(|(name, tally)| (tally.samples, *name))?;
-        let share = most.samples as f64 / samples.max(1) as f64;
-        Some(Executing { function: function.clone(), source: most.source.clone(), share, samples })
+        most(self.by_kind.get(&kind)?)
     }
 
     /// By task id, for the tasks that `ran`. A sample tells the kind of its task: of a kind of which several ran only
@@ -75,6 +110,19 @@ impl Executions {
         };
         running.iter().filter_map(|(id, kind)| Some((*id, executing(*kind)?))).collect()
     }
+}
+
+fn most(functions: &HashMap<String, Tally>) -> Option<Executing> {
+    let samples: u64 = functions.values().map(|tally| tally.samples).sum();
+    let (function, most) = functions.iter().max_by_key(|(name, tally)| (tally.samples, *name))?;
+    let share = most.samples as f64 / samples.max(1) as f64;
+    Some(Executing { function: function.clone(), source: most.source.clone(), share, samples })
+}
+
+/// A frame's function, and its place. What a closure in it does, a function does.
+fn told(frame: &Frame) -> Option<(String, Option<(String, u32)>)> {
+    let function = frame.function.as_ref()?.trim_end_matches("::{{closure}}").to_owned();
+    Some((function, frame.source.as_ref().map(|(file, line)| (file.to_string(), *line))))
 }
 
 /// The kind of task that the stack is in, and its frames up to the function that polls it, innermost first.

@@ -21,7 +21,7 @@ use crate::value::name;
 const MESSAGES_READ_MAX: u64 = 256;
 
 /// The loop of a worker, which tokio spawns as a blocking task: no actor.
-const WORKER_LOOP: &str = "tokio::runtime::scheduler::multi_thread::worker";
+pub const WORKER_LOOP: &str = "tokio::runtime::scheduler::multi_thread::worker";
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,6 +177,13 @@ impl<'a, 'i> System<'a, 'i> {
     fn stretches<'t>(&'t self, tasks: &'t [Task]) -> impl Iterator<Item = (u64, u64)> + 't {
         let size_bytes = |task: &Task| self.program.kinds.get(task.kind).map_or(0, |kind| kind.size_bytes);
         tasks.iter().map(move |task| (task.address, size_bytes(task)))
+    }
+
+    /// The task whose memory is at that address now.
+    pub fn actor_at(&self, address: u64) -> Option<Actor> {
+        let reader = Reader::new(self.memory);
+        let task = task::read_task(self.program, &reader, address)?;
+        self.actor(&Futures::new(&self.program.graph, &reader), &task)
     }
 
     fn actor(&self, futures: &Futures<'_, 'i>, task: &Task) -> Option<Actor> {

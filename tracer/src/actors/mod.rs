@@ -11,7 +11,9 @@ pub mod execution;
 pub mod graph;
 pub mod holdings;
 pub mod look;
+pub mod messages;
 pub mod name;
+pub mod polls;
 pub mod program;
 pub mod queued;
 pub mod reader;
@@ -20,5 +22,6 @@ pub mod task;
 pub mod verdict;
 pub mod waits;
 pub mod worker;
+pub mod worker_row;
 
 pub use error::ActorsError;

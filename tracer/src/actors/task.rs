@@ -109,7 +109,7 @@ pub fn find(program: &Program<'_>, reader: &Reader<'_>, candidates: &[u64], stac
 }
 
 /// The task whose memory starts at `address`, if a task can be there.
-fn read_task(program: &Program<'_>, reader: &Reader<'_>, address: u64) -> Option<Task> {
+pub fn read_task(program: &Program<'_>, reader: &Reader<'_>, address: u64) -> Option<Task> {
     let vtable = reader.word(address.checked_add(program.vtable_offset)?)?;
     let kind = program.kind_of(vtable)?;
     let layout = &program.kinds.get(kind)?.layout;

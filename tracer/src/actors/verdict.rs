@@ -215,7 +215,7 @@ impl Judge<'_> {
             );
             if let Some(executing) = self.watched.executing.get(&actor.task.id) {
                 let share = executing.share * 100.0;
-                text.push_str(&format!(", {share:.0} % of it in {}", self.executed(executing)));
+                text.push_str(&format!(", {share:.0} % of it in {}", executing.text()));
             }
             if let Some((file, line)) = actor.location() {
                 text.push_str(&format!(", since it was resumed at {}:{line}", file_name(file)));
@@ -232,15 +232,6 @@ impl Judge<'_> {
             }
         };
         stuck.iter().map(finding).collect()
-    }
-
-    /// `waste_electricity_and_pollute (audit_log.rs:73)`.
-    pub(super) fn executed(&self, executing: &Executing) -> String {
-        let name = executing.function.rsplit("::").next().unwrap_or(&executing.function);
-        match &executing.source {
-            Some((file, line)) => format!("{name} ({}:{line})", file_name(file)),
-            None => name.to_owned(),
-        }
     }
 
     fn is_unchanged(&self, actor: &Actor) -> bool {

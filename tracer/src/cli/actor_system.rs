@@ -11,7 +11,7 @@ use crate::actors::channel::shape::Shapes;
 use crate::actors::look::{Channel, Look, System};
 use crate::actors::program::{Program, has_queues};
 use crate::actors::reader::Reader;
-use crate::actors::worker::{ThreadSight, sight};
+use crate::actors::worker::{Metrics, Sight, ThreadSight, metrics, sight};
 use crate::target::address::RuntimeAddress;
 use crate::target::files::Files;
 use crate::target::memory::ProcessMemory;
@@ -185,6 +185,20 @@ impl Opened<'_, '_> {
         let Some(system) = &self.system else { return Vec::new() };
         let has_messages = |channel: &&Channel| channel.level.is_some_and(|level| level.length > 0);
         system.levels(look.channels.values().filter(has_messages).take(CHANNELS_MAX))
+    }
+
+    /// What one thread does for tokio now.
+    pub fn sight(&self, tid: u32) -> Option<Sight> {
+        let system = self.system.as_ref()?;
+        sight(system.program, &Reader::new(self.memory), *self.thread_pointers.get(&tid)?)
+    }
+
+    /// What tokio counts of its workers, by thread.
+    pub fn metrics(&self) -> HashMap<u32, Metrics> {
+        let Some(system) = &self.system else { return HashMap::new() };
+        let reader = Reader::new(self.memory);
+        let of = |(tid, pointer): (&u32, &u64)| Some((*tid, metrics(system.program, &reader, *pointer)?));
+        self.thread_pointers.iter().filter_map(of).collect()
     }
 
     /// All threads now.

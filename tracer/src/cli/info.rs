@@ -87,7 +87,7 @@ fn tell(arguments: &Arguments, opened: &mut Opened<'_, '_>) -> Result<u8, Failur
 }
 
 /// The actor that is meant: by number, by mailbox, or by the end of its path.
-fn find(look: &Look, wanted: &str, process: &Process) -> Result<usize, Failure> {
+pub(super) fn find(look: &Look, wanted: &str, process: &Process) -> Result<usize, Failure> {
     let is_path =
         |actor: &Actor| actor.name.strip_suffix(wanted).is_some_and(|front| front.is_empty() || front.ends_with("::"));
     let by_number = |actor: &Actor| wanted.parse() == Ok(actor.task.id);

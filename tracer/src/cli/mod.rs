@@ -13,6 +13,8 @@ mod inlined;
 mod interrupt;
 mod list;
 mod listing;
+mod messages;
+mod messages_watch;
 mod options;
 mod print;
 mod queues;
@@ -24,6 +26,8 @@ mod target;
 mod trace;
 mod verbose;
 mod why;
+mod workers;
+mod workers_watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -53,6 +57,8 @@ Examples:
   sudo tracer queues -p myapp                  mailbox lengths over 2 seconds
   sudo tracer actors -p myapp                  its tokio tasks: what each does and waits for
   sudo tracer why -p myapp                     which of them the others wait for, and why
+  sudo tracer workers -p myapp                 its threads, and the polls that block them
+  sudo tracer messages -p myapp Store          what its actor Store receives, replies and changes
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but events were lost, 4 ended by a safety guard.";
 
@@ -65,7 +71,9 @@ enum Command {
     Queues(queues::Arguments),
     Actors(actors::Arguments),
     Info(info::Arguments),
+    Messages(messages::Arguments),
     Why(why::Arguments),
+    Workers(workers::Arguments),
     Completions(completions::Completions),
     Man(completions::ManPage),
 }
@@ -83,7 +91,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Queues(arguments) => queues::run(&arguments),
         Command::Actors(arguments) => actors::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
+        Command::Messages(arguments) => messages::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
+        Command::Workers(arguments) => workers::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, command()),
         Command::Man(arguments) => completions::man(&arguments, command()),
     }

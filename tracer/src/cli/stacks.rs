@@ -24,6 +24,7 @@ pub struct Stacks<'data> {
     files: &'data Files,
     sampler: Sampler,
     samples: Vec<Sample>,
+    unwinder: Option<Unwinder<'data>>,
 }
 
 impl<'data> Stacks<'data> {
@@ -40,7 +41,7 @@ impl<'data> Stacks<'data> {
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
         let every = EVERY.max(window.saturating_mul(cpus) / SAMPLES_MAX);
         let sampler = Sampler::start(tids, every, STACK_BYTES)?;
-        Ok(Self { process, files, sampler, samples: Vec::new() })
+        Ok(Self { process, files, sampler, samples: Vec::new(), unwinder: None })
     }
 
     /// Takes what has come. To be called every few dozen milliseconds.
@@ -53,13 +54,11 @@ impl<'data> Stacks<'data> {
         });
     }
 
-    /// Ends sampling, and hands out each stack with its thread and time (CLOCK_MONOTONIC).
-    pub fn unwind(mut self, mut each: impl FnMut(u32, u64, Backtrace)) {
+    /// Hands out each stack since the last time, with its thread and time (CLOCK_MONOTONIC).
+    pub fn unwind(&mut self, mut each: impl FnMut(u32, u64, Backtrace)) {
         self.collect();
-        let Self { process, files, sampler, samples } = self;
-        drop(sampler);
-        let mut unwinder = Unwinder::new(process, files);
-        for sample in samples {
+        let unwinder = self.unwinder.get_or_insert_with(|| Unwinder::new(self.process, self.files));
+        for sample in std::mem::take(&mut self.samples) {
             let picture = Picture {
                 start: sample.registers.get(backtrace::STACK_POINTER).copied().unwrap_or(0),
                 registers: sample.registers,

@@ -126,10 +126,10 @@ fn stacks<'data>(
 /// What the tasks that ran executed, by task id.
 fn executing(
     opened: &Opened<'_, '_>,
-    stacks: Option<Stacks<'_>>,
+    mut stacks: Option<Stacks<'_>>,
     watched: &super::actor_system::Watch,
 ) -> HashMap<u64, Executing> {
-    let (Some(system), Some(stacks), Some(last)) = (&opened.system, stacks, watched.looks.last()) else {
+    let (Some(system), Some(stacks), Some(last)) = (&opened.system, &mut stacks, watched.looks.last()) else {
         return HashMap::new();
     };
     let mut executions = Executions::default();

@@ -80,7 +80,12 @@ impl AttachPlan {
 
     /// Lets every entry and USDT probe bring the stack along.
     pub fn with_stacks(&mut self) {
-        let entries = self.points.iter().filter(|point| point.program == Program::Entry);
+        self.with_stacks_of(|_| true);
+    }
+
+    /// Lets those entries and USDT probes bring the stack along, and others that share their plans.
+    pub fn with_stacks_of(&mut self, is_wanted: impl Fn(Cookie) -> bool) {
+        let entries = self.points.iter().filter(|point| point.program == Program::Entry && is_wanted(point.cookie));
         for point in entries {
             if let Some(plan) = self.plans.get_mut(point.cookie.plan() as usize) {
                 plan.head.flags |= PLAN_STACK;

@@ -37,6 +37,12 @@ pub fn threads(process: &Process) -> Result<Vec<ThreadState>, TargetError> {
     Ok(threads.into_iter().take(THREADS_MAX).filter_map(|thread| state(process, thread.tid, thread.comm)).collect())
 }
 
+/// Whether a thread sleeps now: not running, and not waiting for a CPU.
+pub fn is_asleep(process: &Process, tid: u32) -> bool {
+    let stat = fs::read(process.directory().join(format!("task/{tid}/stat"))).ok();
+    stat.and_then(|stat| super::procfs::stat(&stat)).is_some_and(|stat| stat.state != b'R')
+}
+
 fn state(process: &Process, tid: u32, comm: String) -> Option<ThreadState> {
     let directory = process.directory().join(format!("task/{tid}"));
     let stat = super::procfs::stat(&fs::read(directory.join("stat")).ok()?)?;

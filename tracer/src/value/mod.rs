@@ -1,6 +1,7 @@
 //! Bytes + type layout → value → text. Pure: no files, no processes, no DWARF.
 
 pub mod backtrace;
+pub mod difference;
 pub mod image;
 pub mod json;
 pub mod layout;

@@ -311,7 +311,7 @@ impl ChannelPlace {
     }
 
     /// The level when two looks agree, past the pages that `reader` keeps.
-    fn level(&self, graph: &Graph<'_>, reader: &Reader<'_>) -> Option<Level> {
+    pub fn level(&self, graph: &Graph<'_>, reader: &Reader<'_>) -> Option<Level> {
         let mut level = self.level_once(graph, &reader.again())?;
         for _ in 0..ATTEMPTS_MAX {
             let next = self.level_once(graph, &reader.again())?;

@@ -100,6 +100,12 @@ impl Subject {
         Logic::Leaf(Leaf { root: self.root, steps, test })
     }
 
+    /// It is a reference or a pointer, and is itself looked at.
+    fn is_reference(&self, types: &Types) -> bool {
+        let is_pointer = |ty| matches!(types.get(ty).shape, Shape::Pointer { .. }) && types.get(ty).size_bytes == 8;
+        self.is_typed() && self.ty().is_some_and(is_pointer)
+    }
+
     /// Its bits are accepted.
     fn bits_in(self, types: &Types, accepted: Ranges) -> Logic {
         let size_bytes = match self.ty() {
@@ -110,6 +116,10 @@ impl Subject {
         self.leaf(0, Test::Bits { size_bytes, first_bit, accepted })
     }
 }
+
+/// The first address that something can have: a reference to what has no simple value is compared with such a number
+/// by its address.
+const ADDRESS_MIN: u128 = 4096;
 
 /// Whether `subject operator literal` holds.
 ///
@@ -122,6 +132,7 @@ pub(crate) fn with_literal(
     literal: &Literal,
 ) -> Result<Logic, Mistake> {
     let name = subject.describe(types);
+    let whole = subject.clone();
     let subject = subject.simple(types);
     if let Some(contents) = subject.contents(types) {
         return contents.into_iter().try_fold(Logic::Constant(false), |all, (is_active, content)| {
@@ -210,6 +221,12 @@ pub(crate) fn with_literal(
         (Stored::Pointer, _) => wrong(": write `*` in front of it to compare what it leads to"),
         (Stored::Other, _) if matches!(subject.ty().map(|ty| &types.get(ty).shape), Some(Shape::Enum(_))) => {
             wrong(": ask for a variant, as in `x is None`")
+        }
+        (Stored::Other, Literal::Integer { magnitude, negative: false })
+            if *magnitude >= ADDRESS_MIN && whole.is_reference(types) =>
+        {
+            let value = within(literal, 64, false, &name)?;
+            Ok(whole.bits_in(types, Ranges::of_integer(64, false, operator, value)))
         }
         (Stored::Other, _) => {
             let known = subject.ty().map_or_else(Vec::new, |ty| known_fields(types, ty));

@@ -280,6 +280,26 @@ proptest! {
     }
 }
 
+#[test]
+fn a_reference_to_a_struct_is_compared_by_its_address() {
+    let mut builder = Builder::default();
+    let arguments = arguments(&mut builder);
+    let types = &builder.types;
+    let scope =
+        Scope { types, arguments: &arguments, is_poll: false, is_untyped: false, result: Outcome::Nothing, facts: &[] };
+    let places = Places { types, arguments: &arguments, result: None };
+    let text = "order == 0x7f0000001000";
+    let (expression, _) = parse_condition(text, 0).unwrap();
+    let logic = scope.condition(&expression).unwrap();
+    let whole = Conjunct { span: expression.span, text: text.to_owned(), logic };
+    let Parted { compiled: Compiled { entry, .. }, .. } = compile(vec![whole], &places, &mut Vec::new()).unwrap();
+    let mut target = Target::new(START, Vec::new());
+    for (address, holds) in [(0x7f00_0000_1000, true), (0x7f00_0000_1008, false)] {
+        target.registers.iter_mut().for_each(|register| *register = address);
+        assert_eq!(decided(&entry, &target, &[]), holds);
+    }
+}
+
 fn mistake(text: &str) -> String {
     let mut builder = Builder::default();
     let arguments = arguments(&mut builder);
