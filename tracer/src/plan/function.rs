@@ -1,5 +1,6 @@
 //! One function → its sites, what is copied there, and what the copy means.
 
+use rayon::prelude::*;
 use tracer_ebpf::abi::cookie::SiteCost;
 use tracer_ebpf::abi::plan::{
     ALWAYS, KEEP_NOTHING, PLAN_EXITS_INCOMPLETE, PLAN_FRAME, PLAN_MAY_TAIL_CALL, PLAN_TAIL_JUMP, Plan,
@@ -21,6 +22,7 @@ use crate::target::debug_info::{FunctionKind, Signature};
 use crate::target::demangle::Fragment;
 use crate::target::image::Image;
 use crate::value::Limits;
+use crate::value::layout::Types;
 use crate::value::place::Register;
 
 /// How the end of a call is seen: `--returns`.
@@ -112,25 +114,60 @@ impl PlanBuilder {
         selected.iter().map(signature).collect()
     }
 
-    /// Adds the function's sites.
-    pub fn function(
+    /// Adds the functions' sites. What no other function matters for is done side by side.
+    pub fn functions(
         &mut self,
         image: &Image<'_>,
-        found: Result<Found, Shortfall>,
+        known: Vec<(&Selected, Result<Found, Shortfall>, Option<Signature>)>,
+        options: &FunctionOptions,
+    ) -> Vec<(String, Shortfall)> {
+        let drafts: Vec<_> = known
+            .into_par_iter()
+            .with_min_len(SHARE_MIN)
+            .map(|(selected, found, signature)| (selected, self.draft(selected, found, signature, options)))
+            .collect();
+        let filter = |(selected, draft): (&Selected, Result<Draft, Shortfall>)| {
+            self.obey(&selected.probes);
+            let filtered = draft.and_then(|mut draft| {
+                let filtered = self.filtered(&mut draft.values.description, draft.unseen)?;
+                Ok((draft, filtered))
+            });
+            filtered.map_err(|shortfall| (selected.name.clone(), shortfall))
+        };
+        let filtered: Vec<_> = drafts.into_iter().map(filter).collect();
+        let types = &self.types.types;
+        let compiled: Vec<_> = filtered
+            .into_par_iter()
+            .with_min_len(SHARE_MIN)
+            .map(|filtered| filtered.map(|(draft, filtered)| (draft.plans(types, options), draft, filtered)))
+            .collect();
+        let mut shortfalls = Vec::new();
+        for compiled in compiled {
+            match compiled {
+                Ok((plans, mut draft, filtered)) => {
+                    if let Some(shortfall) = draft.shortfall.take().filter(|_| options.returns != Returns::Off) {
+                        shortfalls.push((draft.values.description.name.clone(), shortfall));
+                    }
+                    self.add(image, draft, plans, filtered);
+                }
+                Err(shortfall) => shortfalls.push(shortfall),
+            }
+        }
+        shortfalls
+    }
+
+    /// What is known of a function before anyone asks what the probes want of it.
+    fn draft(
+        &self,
         selected: &Selected,
+        found: Result<Found, Shortfall>,
         signature: Option<Signature>,
         options: &FunctionOptions,
-    ) -> Option<Shortfall> {
-        let Found { sites, first, is_place, shortfall } = match found {
-            Ok(found) => found,
-            Err(shortfall) => return Some(shortfall),
-        };
-        let entry = match sites.entry {
-            Ok(entry) => entry,
-            Err(refusal) => return Some(Shortfall::NotProbed(refusal.to_string())),
-        };
+    ) -> Result<Draft, Shortfall> {
+        let Found { sites, first, is_place, shortfall } = found?;
+        let entry = sites.entry.clone().map_err(|refusal| Shortfall::NotProbed(refusal.to_string()))?;
         if entry.site.class == SiteClass::Optimised && options.patches_nops {
-            return Some(Shortfall::NotProbed(NOP_HAZARD.into()));
+            return Err(Shortfall::NotProbed(NOP_HAZARD.into()));
         }
         let ways = if is_place { Ways::None } else { ways(&sites, &entry, first, options) };
         let mut values = self.values(selected, signature);
@@ -141,33 +178,13 @@ impl PlanBuilder {
             Ways::None => Some("the function is one instruction"),
             Ways::Exits | Ways::Trampoline(_) => None,
         };
-        let filtered = match self.filtered(&mut values.description, unseen) {
-            Ok(filtered) => filtered,
-            Err(shortfall) => return Some(shortfall),
-        };
-        self.add(image, &entry, &sites, ways, values, filtered, options);
-        shortfall.filter(|_| options.returns != Returns::Off)
+        Ok(Draft { entry, sites, ways, values, unseen, shortfall })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is another fact of the same function")]
-    fn add(
-        &mut self,
-        image: &Image<'_>,
-        entry: &EntrySite,
-        sites: &FunctionSites,
-        ways: Ways,
-        values: Values,
-        filtered: Filtered,
-        options: &FunctionOptions,
-    ) {
-        let types = &self.types.types;
-        let mut entry_plan = compile(types, &values.description.wanted_at_entry(), &options.limits).plan;
-        let mut exit_plan = compile(types, &values.description.wanted_at_end(), &options.limits).plan;
+    fn add(&mut self, image: &Image<'_>, draft: Draft, [entry_plan, exit_plan]: [CapturePlan; 2], filtered: Filtered) {
+        let Draft { entry, sites, ways, values, .. } = draft;
         self.describe(values.description);
         let object = self.object(image.object.attach_path());
-        entry_plan.head.flags = ways.entry_flags(sites);
-        entry_plan.head.kept_register = values.kept.filter(|_| ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
-        exit_plan.head.flags = PLAN_FRAME;
         let mut add = |address: LinkAddress, program, cost, plan| {
             if let Some(offset) = image.object.file_offset(address) {
                 self.point(NewPoint { object, offset, program, semaphore: None, cost, plan });
@@ -235,6 +252,34 @@ impl PlanBuilder {
 }
 
 const NOP_HAZARD: &str = "it begins with a 5-byte nop, which this kernel patches so that forked children crash there";
+
+/// Functions that are worth another thread.
+const SHARE_MIN: usize = 64;
+
+/// A function whose calls are seen.
+struct Draft {
+    entry: EntrySite,
+    sites: FunctionSites,
+    ways: Ways,
+    values: Values,
+    /// Why its returns are not.
+    unseen: Option<&'static str>,
+    shortfall: Option<Shortfall>,
+}
+
+impl Draft {
+    /// What is copied at its entry, and at a return.
+    fn plans(&self, types: &Types, options: &FunctionOptions) -> [CapturePlan; 2] {
+        let description = &self.values.description;
+        let [mut entry, mut exit] = [description.wanted_at_entry(), description.wanted_at_end()]
+            .map(|wanted| compile(types, &wanted, &options.limits).plan);
+        entry.head.flags = self.ways.entry_flags(&self.sites);
+        entry.head.kept_register =
+            self.values.kept.filter(|_| self.ways != Ways::None).map_or(KEEP_NOTHING, |kept| kept.0);
+        exit.head.flags = PLAN_FRAME;
+        [entry, exit]
+    }
+}
 
 /// What a function takes and gives.
 struct Values {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind};
+use rayon::prelude::*;
 
 use super::builder::{NewPoint, PlanBuilder};
 use super::capture::compile;
@@ -123,32 +124,36 @@ impl PlanBuilder {
         options: &FunctionOptions,
     ) -> Vec<(String, Shortfall)> {
         let Ok(debug_info) = image.debug_info() else { return Vec::new() };
-        let mut shortfalls = Vec::new();
-        let mut flows: HashMap<DieId, (Vec<Part<'_>>, Option<Flow>)> = HashMap::new();
-        let mut sites = Vec::new();
-        let mut scratch = UnwindScratch::default();
+        let holders: HashMap<DieId, &Function> = copies.values().map(|copy| (copy.holder.id, &copy.holder)).collect();
+        let code = |(id, holder): (DieId, &Function)| {
+            let parts = parts(image, &holder.ranges);
+            let flow = Flow::of(&parts);
+            (id, (parts, flow))
+        };
+        let flows: HashMap<DieId, (Vec<Part<'_>>, Option<Flow>)> = holders.into_par_iter().map(code).collect();
+        let find = |scratch: &mut UnwindScratch, copy: &'_ SelectedCopy| {
+            let (parts, flow) = flows.get(&copy.holder.id).ok_or("its code is not in the file")?;
+            let (address, site) = entry(copy, flow.as_ref(), parts)?;
+            let row = rows.and_then(|rows| rows.frame(address, scratch));
+            let is_first = copy.copy.ranges.first().is_some_and(|range| range.start == address);
+            let standpoint = Standpoint {
+                address,
+                view: is_first.then_some(copy.copy.entry_view),
+                cfa: row.map(|row| row.cfa),
+                is_settled: row.is_none_or(|row| row.is_usual),
+                is_entry: copy.holder.entry == Some(address),
+                bias: image.bias,
+            };
+            Ok((address, site, standpoint, written_slots(parts, &copy.copy.ranges)))
+        };
         // The kernel runs probes of one address in the reverse order: the innermost copy's last.
-        for copy in copies.values().rev() {
-            let (parts, flow) = flows.entry(copy.holder.id).or_insert_with(|| {
-                let parts = parts(image, &copy.holder.ranges);
-                let flow = Flow::of(&parts);
-                (parts, flow)
-            });
-            match entry(copy, flow.as_ref(), parts) {
-                Ok((address, site)) => {
-                    let row = rows.and_then(|rows| rows.frame(address, &mut scratch));
-                    let is_first = copy.copy.ranges.first().is_some_and(|range| range.start == address);
-                    let standpoint = Standpoint {
-                        address,
-                        view: is_first.then_some(copy.copy.entry_view),
-                        cfa: row.map(|row| row.cfa),
-                        is_settled: row.is_none_or(|row| row.is_usual),
-                        is_entry: copy.holder.entry == Some(address),
-                        bias: image.bias,
-                    };
-                    let undated = written_slots(parts, &copy.copy.ranges);
-                    sites.push((copy, address, site, standpoint, undated));
-                }
+        let ordered: Vec<&SelectedCopy> = copies.values().rev().collect();
+        let found: Vec<Result<_, String>> =
+            ordered.par_iter().map_init(UnwindScratch::default, |scratch, copy| find(scratch, copy)).collect();
+        let (mut sites, mut shortfalls) = (Vec::new(), Vec::new());
+        for (copy, found) in ordered.into_iter().zip(found) {
+            match found {
+                Ok((address, site, standpoint, undated)) => sites.push((copy, address, site, standpoint, undated)),
                 Err(reason) => shortfalls.push((copy.name.clone(), Shortfall::CopyNotProbed(reason))),
             }
         }

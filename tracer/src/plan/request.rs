@@ -309,12 +309,9 @@ fn plan_functions<'s>(
         },
         || builder.signatures(image, &selected, &options.limits),
     );
-    for ((function, found), signature) in selected.into_iter().zip(found).zip(signatures) {
-        builder.obey(&function.probes);
-        if let Some(shortfall) = builder.function(image, found, function, signature, options) {
-            shortfalls.push((function.name.clone(), shortfall));
-        }
-    }
+    let known = selected.into_iter().zip(found).zip(signatures);
+    let known = known.map(|((selected, found), signature)| (selected, found, signature)).collect();
+    shortfalls.extend(builder.functions(image, known, options));
 }
 
 /// Adds the sites of the USDT probes that are wanted; returns how many.

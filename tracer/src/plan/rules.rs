@@ -187,13 +187,11 @@ impl PlanBuilder {
         description: &mut Description,
         unseen: Option<&'static str>,
     ) -> Result<Filtered, Shortfall> {
-        let numbers = std::mem::take(&mut self.rules.current);
-        let probes: Vec<(usize, Probe)> =
-            numbers.iter().filter_map(|number| Some((*number, self.rules.probes.get(*number)?.clone()))).collect();
-        self.rules.current = numbers;
-        if probes.iter().all(|(_, probe)| probe.condition.is_none() && probe.fields.is_none()) {
+        let known = || self.rules.current.iter().filter_map(|number| Some((*number, self.rules.probes.get(*number)?)));
+        if known().all(|(_, probe)| probe.condition.is_none() && probe.fields.is_none()) {
             return Ok(Filtered::default());
         }
+        let probes: Vec<(usize, Probe)> = known().map(|(number, probe)| (number, probe.clone())).collect();
         let (mut asked, mut failed) = (Vec::new(), None);
         for (number, probe) in &probes {
             match self.asked(description, unseen, probe) {
