@@ -37,6 +37,19 @@ pub fn compile(name: &str, source: &str, flags: &[&str]) -> Outcome<PathBuf> {
     Ok(binary)
 }
 
+/// The registry app, built by cargo in release mode, with its debug information.
+pub fn registry_app() -> Outcome<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-app");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace).args(["build", "--quiet", "--locked", "--release", "--package", "target-app"]);
+    let status = cargo.arg("--target-dir").arg(&folder).status()?;
+    if !status.success() {
+        return Err(format!("the registry app does not build ({status})").into());
+    }
+    Ok(folder.join("release/target-app"))
+}
+
 /// A running fixture; ended when dropped.
 pub struct Running {
     child: Child,

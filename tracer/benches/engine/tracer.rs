@@ -21,8 +21,6 @@ pub struct Session {
     records: Option<JoinHandle<Option<String>>>,
     pub started: Instant,
     pub armed: Instant,
-    /// What the tracer said when it was armed.
-    pub line: String,
 }
 
 pub struct Ended {
@@ -49,16 +47,16 @@ impl Session {
         let records = BufReader::new(child.stdout.take().ok_or("no standard output")?);
         let records = thread::spawn(|| records.lines().map_while(Result::ok).last());
         let mut last = String::new();
-        let line = loop {
+        loop {
             match messages.next() {
-                Some(Ok(line)) if line.contains(ARMED) => break line,
+                Some(Ok(line)) if line.contains(ARMED) => break,
                 Some(Ok(line)) => last = line,
                 _ => return Err(format!("the tracer was not armed ({}): {last}", child.wait()?).into()),
             }
-        };
+        }
         let armed = Instant::now();
         let messages = thread::spawn(|| messages.for_each(drop));
-        Ok(Self { child, messages: Some(messages), records: Some(records), started, armed, line })
+        Ok(Self { child, messages: Some(messages), records: Some(records), started, armed })
     }
 
     /// The most memory that it has had, in megabytes, mapped files included.
