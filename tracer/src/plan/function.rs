@@ -14,7 +14,6 @@ use super::description::{Description, DescriptionKind, Parameter, ResultDescript
 use super::exits::{EntrySite, Exit, ExitKind, FunctionSites, Part, SiteFinder};
 use super::inlined::InlinedCopies;
 use super::probe_plan::Program;
-use super::rules::Filtered;
 use super::selection::Selected;
 use super::site::{self, Position, SiteClass};
 use crate::target::address::LinkAddress;
@@ -114,46 +113,28 @@ impl PlanBuilder {
         selected.iter().map(signature).collect()
     }
 
-    /// Adds the functions' sites. What no other function matters for is done side by side.
-    pub fn functions(
+    /// Adds the functions' sites. What no other function matters for is done side by side, some functions at a time.
+    pub fn functions<'s>(
         &mut self,
         image: &Image<'_>,
-        known: Vec<(&Selected, Result<Found, Shortfall>, Option<Signature>)>,
+        mut known: impl Iterator<Item = (&'s Selected, Result<Found, Shortfall>, Option<Signature>)>,
         options: &FunctionOptions,
     ) -> Vec<(String, Shortfall)> {
-        let drafts: Vec<_> = known
-            .into_par_iter()
-            .with_min_len(SHARE_MIN)
-            .map(|(selected, found, signature)| (selected, self.draft(selected, found, signature, options)))
-            .collect();
-        let filter = |(selected, draft): (&Selected, Result<Draft, Shortfall>)| {
-            self.obey(&selected.probes);
-            let filtered = draft.and_then(|mut draft| {
-                let filtered = self.filtered(&mut draft.values.description, draft.unseen)?;
-                Ok((draft, filtered))
-            });
-            filtered.map_err(|shortfall| (selected.name.clone(), shortfall))
-        };
-        let filtered: Vec<_> = drafts.into_iter().map(filter).collect();
-        let types = &self.types.types;
-        let compiled: Vec<_> = filtered
-            .into_par_iter()
-            .with_min_len(SHARE_MIN)
-            .map(|filtered| filtered.map(|(draft, filtered)| (draft.plans(types, options), draft, filtered)))
-            .collect();
         let mut shortfalls = Vec::new();
-        for compiled in compiled {
-            match compiled {
-                Ok((plans, mut draft, filtered)) => {
-                    if let Some(shortfall) = draft.shortfall.take().filter(|_| options.returns != Returns::Off) {
-                        shortfalls.push((draft.values.description.name.clone(), shortfall));
-                    }
-                    self.add(image, draft, plans, filtered);
+        loop {
+            let share: Vec<_> = known.by_ref().take(SHARE).collect();
+            if share.is_empty() {
+                return shortfalls;
+            }
+            let draft = |(selected, found, signature)| (selected, self.draft(selected, found, signature, options));
+            let drafts: Vec<(&Selected, _)> = share.into_par_iter().map(draft).collect();
+            for (selected, draft) in drafts {
+                self.obey(&selected.probes);
+                if let Some(shortfall) = draft.map_or_else(Some, |draft| self.add(image, draft, options)) {
+                    shortfalls.push((selected.name.clone(), shortfall));
                 }
-                Err(shortfall) => shortfalls.push(shortfall),
             }
         }
-        shortfalls
     }
 
     /// What is known of a function before anyone asks what the probes want of it.
@@ -165,7 +146,7 @@ impl PlanBuilder {
         options: &FunctionOptions,
     ) -> Result<Draft, Shortfall> {
         let Found { sites, first, is_place, shortfall } = found?;
-        let entry = sites.entry.clone().map_err(|refusal| Shortfall::NotProbed(refusal.to_string()))?;
+        let entry = sites.entry.map_err(|refusal| Shortfall::NotProbed(refusal.to_string()))?;
         if entry.site.class == SiteClass::Optimised && options.patches_nops {
             return Err(Shortfall::NotProbed(NOP_HAZARD.into()));
         }
@@ -178,11 +159,22 @@ impl PlanBuilder {
             Ways::None => Some("the function is one instruction"),
             Ways::Exits | Ways::Trampoline(_) => None,
         };
-        Ok(Draft { entry, sites, ways, values, unseen, shortfall })
+        let mut draft = Draft { entry, sites, ways, values, unseen, shortfall, plans: None };
+        if !self.has_rules(&selected.probes) {
+            draft.plans = Some(draft.compiled(&self.types.types, options));
+        }
+        Ok(draft)
     }
 
-    fn add(&mut self, image: &Image<'_>, draft: Draft, [entry_plan, exit_plan]: [CapturePlan; 2], filtered: Filtered) {
-        let Draft { entry, sites, ways, values, .. } = draft;
+    /// Adds the function's sites; what is missing.
+    fn add(&mut self, image: &Image<'_>, mut draft: Draft, options: &FunctionOptions) -> Option<Shortfall> {
+        let filtered = match self.filtered(&mut draft.values.description, draft.unseen) {
+            Ok(filtered) => filtered,
+            Err(shortfall) => return Some(shortfall),
+        };
+        let plans = draft.plans.take().unwrap_or_else(|| draft.compiled(&self.types.types, options));
+        let Draft { entry, sites, ways, values, shortfall, .. } = draft;
+        let [entry_plan, exit_plan] = plans;
         self.describe(values.description);
         let object = self.object(image.object.attach_path());
         let mut add = |address: LinkAddress, program, cost, plan| {
@@ -204,6 +196,7 @@ impl PlanBuilder {
                 }
             }
         }
+        shortfall.filter(|_| options.returns != Returns::Off)
     }
 
     /// Names, types and places of what goes in and comes out.
@@ -253,8 +246,8 @@ impl PlanBuilder {
 
 const NOP_HAZARD: &str = "it begins with a 5-byte nop, which this kernel patches so that forked children crash there";
 
-/// Functions that are worth another thread.
-const SHARE_MIN: usize = 64;
+/// Functions that are drafted before they are added.
+const SHARE: usize = 1024;
 
 /// A function whose calls are seen.
 struct Draft {
@@ -265,11 +258,12 @@ struct Draft {
     /// Why its returns are not.
     unseen: Option<&'static str>,
     shortfall: Option<Shortfall>,
+    /// What is copied at its entry, and at a return, unless a probe asks for something.
+    plans: Option<[CapturePlan; 2]>,
 }
 
 impl Draft {
-    /// What is copied at its entry, and at a return.
-    fn plans(&self, types: &Types, options: &FunctionOptions) -> [CapturePlan; 2] {
+    fn compiled(&self, types: &Types, options: &FunctionOptions) -> [CapturePlan; 2] {
         let description = &self.values.description;
         let [mut entry, mut exit] = [description.wanted_at_entry(), description.wanted_at_end()]
             .map(|wanted| compile(types, &wanted, &options.limits).plan);

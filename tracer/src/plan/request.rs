@@ -310,7 +310,7 @@ fn plan_functions<'s>(
         || builder.signatures(image, &selected, &options.limits),
     );
     let known = selected.into_iter().zip(found).zip(signatures);
-    let known = known.map(|((selected, found), signature)| (selected, found, signature)).collect();
+    let known = known.map(|((selected, found), signature)| (selected, found, signature));
     shortfalls.extend(builder.functions(image, known, options));
 }
 

@@ -177,6 +177,12 @@ impl PlanBuilder {
         self.rules.current = probes.to_vec();
     }
 
+    /// Whether one of these probes asks for more than its place.
+    pub(super) fn has_rules(&self, probes: &[usize]) -> bool {
+        let mut probes = probes.iter().filter_map(|number| self.rules.probes.get(*number));
+        probes.any(|probe| probe.condition.is_some() || probe.fields.is_some())
+    }
+
     /// The filters that the current probes' conditions ask of a function, whose description is cut down to what the
     /// probes' fields name; `unseen` says why its returns are not seen. A call counts if it does for one of them.
     ///
@@ -187,11 +193,11 @@ impl PlanBuilder {
         description: &mut Description,
         unseen: Option<&'static str>,
     ) -> Result<Filtered, Shortfall> {
-        let known = || self.rules.current.iter().filter_map(|number| Some((*number, self.rules.probes.get(*number)?)));
-        if known().all(|(_, probe)| probe.condition.is_none() && probe.fields.is_none()) {
+        if !self.has_rules(&self.rules.current) {
             return Ok(Filtered::default());
         }
-        let probes: Vec<(usize, Probe)> = known().map(|(number, probe)| (number, probe.clone())).collect();
+        let numbered = |number: &usize| Some((*number, self.rules.probes.get(*number)?.clone()));
+        let probes: Vec<(usize, Probe)> = self.rules.current.iter().filter_map(numbered).collect();
         let (mut asked, mut failed) = (Vec::new(), None);
         for (number, probe) in &probes {
             match self.asked(description, unseen, probe) {

@@ -24,6 +24,11 @@ pub enum TargetError {
     IsThread { tid: u32, pid: u32, comm: String },
     #[error("process {pid} ({comm}) has already ended and only waits for its parent to notice")]
     Zombie { pid: u32, comm: String },
+    #[error(
+        "the main thread of process {pid} ({comm}) has ended while others run on: the kernel reaches a process through \
+         its main thread, so this one can neither be probed nor read"
+    )]
+    MainThreadEnded { pid: u32, comm: String },
     #[error("{pid} ({comm}) is a thread of the kernel, not a program")]
     KernelThread { pid: u32, comm: String },
     #[error("process {pid} ({comm}) has exited")]

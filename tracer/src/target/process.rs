@@ -73,7 +73,11 @@ impl Process {
             return Err(TargetError::KernelThread { pid, comm: stat.comm });
         }
         if matches!(stat.state, b'Z' | b'X') {
-            return Err(TargetError::Zombie { pid, comm: stat.comm });
+            let comm = stat.comm;
+            return Err(match has_other_threads(pid) {
+                true => TargetError::MainThreadEnded { pid, comm },
+                false => TargetError::Zombie { pid, comm },
+            });
         }
         let descriptor = open_pidfd(pid)?;
         let denied = |source| unreadable(pid, &stat, &status, source);
@@ -305,6 +309,11 @@ fn named(name: &str) -> Result<u32, TargetError> {
             Err(TargetError::AmbiguousName { name: name.to_owned(), candidates })
         }
     }
+}
+
+/// Whether a thread beside the main one is left; the process's end keeps none.
+fn has_other_threads(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1)
 }
 
 /// All processes with that command name or executable, by pid, but for this one, kernel threads and zombies.

@@ -45,6 +45,14 @@ fn a_kernel_thread() {
 }
 
 #[test]
+fn a_process_without_its_main_thread() {
+    let _turn = turn();
+    let mut target = Target::start(build::c_with("headless", "headless", &["-g", "-pthread"]));
+    tracer(&["trace", "-p", &target.p(), "obey"]).refused(1, &["the main thread", "has ended while others run on"]);
+    assert_eq!(target.ask("go"), "here");
+}
+
+#[test]
 fn a_process_of_another_architecture() {
     let _turn = turn();
     let flags = ["-m32", "-nostdlib", "-static", "-ffreestanding"];
