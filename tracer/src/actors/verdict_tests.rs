@@ -121,7 +121,11 @@ fn the_end_of_the_chain_is_the_bottleneck_not_the_full_mailbox() {
     let [finding] = verdict.findings.as_slice() else { panic!("{:#?}", verdict.findings) };
     assert_eq!((finding.trouble, finding.tasks.as_slice(), finding.waiters), (Trouble::Bottleneck, [2].as_slice(), 4));
     assert!(finding.text.starts_with("Front: mailbox 3/8"), "{}", finding.text);
-    assert!(finding.text.contains("Back runs 100 % of one worker's time, about 100 ms per message"), "{}", finding.text);
+    assert!(
+        finding.text.contains("Back runs 100 % of one worker's time, about 100 ms per message"),
+        "{}",
+        finding.text
+    );
 }
 
 #[test]

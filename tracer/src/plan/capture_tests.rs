@@ -135,6 +135,53 @@ proptest! {
     }
 }
 
+/// Reads some values with narrow limits and with wide ones; whether the narrow ones cut any.
+fn check_marks(seed: u64) -> Result<bool, TestCaseError> {
+    let mut choices = Choices(seed);
+    let mut builder = Builder::default();
+    let ty = any_type(&mut builder, &mut choices, 3);
+    let location = any_location(builder.size(ty), &mut choices);
+    let target = any_target(&mut choices);
+    let wide =
+        Limits { items_max: Limits::ITEMS_MOST, string_bytes_max: Limits::STRING_BYTES_MOST, ..Limits::default() };
+    let narrow = Limits {
+        items_max: choices.below(4) as u64,
+        string_bytes_max: choices.below(12) as u64,
+        pointers_max: choices.below(4) as u32,
+        ..wide
+    };
+    let held = decode(&builder.types, ty, &location, &target, &wide);
+    let shown = decode(&builder.types, ty, &location, &target, &narrow);
+    let captured = interpret(&compile(&builder.types, &[(ty, location.clone())], &narrow).plan, &target);
+    let captured = decode(&builder.types, ty, &location, &captured, &narrow);
+    let whole = held.to_string();
+    for value in [&shown, &captured] {
+        let text = value.to_string();
+        // `… 3 more`, `<too deep>`, and a C pointer that is not followed.
+        prop_assert!(text == whole || text.contains(['…', '<']) || text.contains("0x"), "{text}\n{whole}");
+    }
+    Ok(shown.to_string() != whole)
+}
+
+#[test]
+fn whatever_the_limits_cut_is_marked() {
+    let mut cut = 0;
+    for seed in 0..4000 {
+        match check_marks(seed) {
+            Ok(is_cut) => cut += u32::from(is_cut),
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(cut > 300, "only {cut} of 4000 cases cut anything");
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_limits_cut_of_any_value_is_marked(seed: u64) {
+        check_marks(seed)?;
+    }
+}
+
 #[test]
 fn two_registers_take_no_operation() {
     let mut builder = Builder::default();
