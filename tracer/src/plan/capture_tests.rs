@@ -145,8 +145,8 @@ fn check_marks(seed: u64) -> Result<bool, TestCaseError> {
     let wide =
         Limits { items_max: Limits::ITEMS_MOST, string_bytes_max: Limits::STRING_BYTES_MOST, ..Limits::default() };
     let narrow = Limits {
-        items_max: choices.below(4) as u64,
-        string_bytes_max: choices.below(12) as u64,
+        items_max: choices.below(4),
+        string_bytes_max: choices.below(12),
         pointers_max: choices.below(4) as u32,
         ..wide
     };
