@@ -79,12 +79,18 @@ fn senders_waiting_and_service_times_of_a_busy_worker() {
         let sum = |message: &Value| number(&message["replies"][0]);
         assert_eq!(sum(&pair[1]) - sum(&pair[0]), number(&pair[1]["message"]["number"]), "{pair:#?}");
     }
-    // Those that were sent while the tracer watched: their senders wait behind three others in a mailbox of four.
-    let watched: Vec<&Value> = messages.iter().filter(|message| !message["sent"].is_null()).collect();
-    assert!(watched.len() >= 10, "{messages:#?}");
-    for message in watched {
-        assert_eq!(message["sender"]["task"], "shapes::caller", "{message}");
-        assert!(number(&message["waited_ns"]) >= 40_000_000, "{message}");
+    // The optimiser may put the function that sends into the callers; then that is said.
+    for message in &messages {
+        match &message["sender"] {
+            Value::Null => {
+                assert!(message["sender_unknown"].is_string() && message["waited_ns"].is_null(), "{message}")
+            }
+            // Its sender waits behind three others in a mailbox of four.
+            sender => {
+                assert_eq!(sender["task"], "shapes::caller", "{message}");
+                assert!(number(&message["waited_ns"]) >= 40_000_000, "{message}");
+            }
+        }
     }
 }
 
