@@ -19,6 +19,7 @@ pub struct Graph<'i> {
     known: RefCell<HashMap<TypeId, Rc<Type>>>,
     targets: RefCell<HashMap<TypeId, Option<TypeId>>>,
     parameters: RefCell<HashMap<(TypeId, &'static str), Option<TypeId>>>,
+    parts: RefCell<HashMap<(TypeId, *const &'static str), Option<Part>>>,
     dynamic: RefCell<HashMap<u64, Option<TypeId>>>,
     values: RefCell<(LoadedTypes, HashMap<DieId, TypeId>)>,
     bias: LoadBias,
@@ -44,6 +45,7 @@ impl<'i> Graph<'i> {
             known: RefCell::default(),
             targets: RefCell::default(),
             parameters: RefCell::default(),
+            parts: RefCell::default(),
             dynamic: RefCell::default(),
             values: RefCell::default(),
             bias,
@@ -156,6 +158,17 @@ impl<'i> Graph<'i> {
     /// The first part of that type.
     pub fn typed(&self, id: TypeId, path: &str) -> Option<Part> {
         self.first(id, &|_, ty| name::base(&ty.name) == path)
+    }
+
+    /// The first part of one of these types; looked for once for each type and list of paths.
+    pub fn any_typed(&self, id: TypeId, paths: &'static [&'static str]) -> Option<Part> {
+        let key = (id, paths.as_ptr());
+        if let Some(known) = self.parts.borrow().get(&key) {
+            return *known;
+        }
+        let part = self.first(id, &|_, ty| paths.contains(&name::base(&ty.name)));
+        self.parts.borrow_mut().insert(key, part);
+        part
     }
 
     /// The first number under any number of wrappers (atomics, cells, `NonZero`).

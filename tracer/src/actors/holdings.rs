@@ -247,11 +247,9 @@ impl Futures<'_, '_> {
 
     /// A field called `name`, beside an end of a channel or in what is shared beside it, is the channel's name.
     fn note_name(&self, fields: &[Field], address: u64) -> Option<()> {
-        let end = |field: &&Field| {
-            let is_end = |path: &&str| self.graph.typed(field.ty, path).map(|part| ((*path).to_owned(), part));
-            channel::ENDS.iter().find_map(is_end)
-        };
-        let (at, (path, part)) = fields.iter().find_map(|field| Some((field.offset, end(&field)?)))?;
+        let end = |field: &&Field| self.graph.any_typed(field.ty, &channel::ENDS);
+        let (at, part) = fields.iter().find_map(|field| Some((field.offset, end(&field)?)))?;
+        let path = base(&self.graph.get(part.ty).name).to_owned();
         let (channel, _) = self.place(part.ty, &path, address + at + part.offset)?;
         if self.names.borrow().contains_key(&channel) {
             return None;

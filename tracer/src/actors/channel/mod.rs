@@ -19,7 +19,7 @@ const ATTEMPTS_MAX: u32 = 4;
 const ENDS_MAX: u64 = 1 << 24;
 
 /// The types that are one end of a queue.
-pub const ENDS: [&str; 10] = [
+pub static ENDS: [&str; 10] = [
     "tokio::sync::mpsc::chan::Rx",
     "tokio::sync::mpsc::chan::Tx",
     "async_channel::Receiver",
