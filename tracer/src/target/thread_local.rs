@@ -57,7 +57,7 @@ impl ThreadStorage {
     }
 }
 
-/// Where in the object's block a variable is, by what DWARF says; `None` if that is outside of it. GCC 14 writes into
+/// Where in the object's block a variable is, by what DWARF says; `None` if that is outside of it. GCC 12 writes into
 /// split DWARF the variable's address in the block's initial image, not its distance from the start.
 pub fn offset_in_block(object: &Object<'_>, said: u64) -> Option<u64> {
     let segment = segment(object)?;
