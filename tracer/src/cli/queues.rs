@@ -1,5 +1,6 @@
 //! `tracer queues`: mailbox lengths, level and change, from the mailbox USDT probes.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -297,21 +298,8 @@ impl<'a> Windows<'a> {
         if window.samples.is_empty() {
             return Ok(());
         }
-        if self.arguments.output.json {
-            let mut moment = Moment::new(self.clock);
-            let shown = self.arguments.top.unwrap_or(usize::MAX);
-            for sample in window.samples.iter().take(shown) {
-                let line = sample.json(window.window, &mut moment);
-                self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
-            }
-        } else {
-            if std::mem::replace(&mut self.reported_any, true) {
-                self.output.line(|_| {})?;
-            }
-            let text = window.text(self.arguments.top, self.arguments.output.palette());
-            self.output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
-        }
-        Ok(self.output.flush()?)
+        let is_first = !std::mem::replace(&mut self.reported_any, true);
+        write_window(&mut self.output, self.arguments, &window, self.clock, is_first)
     }
 
     /// Reports the last window, if the session did not end with it: of a session that ended early there is nothing else.
@@ -342,4 +330,28 @@ impl Sink for Windows<'_> {
     fn settle(&mut self, session: &Session, _now_ns: u64, _idle: bool) -> Result<(), Failure> {
         self.turn(session)
     }
+}
+
+/// Writes a window: as lines of JSON, or as a table, behind an empty line unless it is the first.
+pub(super) fn write_window(
+    output: &mut Output<impl Write>,
+    arguments: &Arguments,
+    window: &QueueWindow,
+    clock: Clock,
+    is_first: bool,
+) -> Result<(), Failure> {
+    if arguments.output.json {
+        let mut moment = Moment::new(clock);
+        for sample in window.samples.iter().take(arguments.top.unwrap_or(usize::MAX)) {
+            let line = sample.json(window.window, &mut moment);
+            output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
+        }
+    } else {
+        if !is_first {
+            output.line(|_| {})?;
+        }
+        let text = window.text(arguments.top, arguments.output.palette());
+        output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
+    }
+    Ok(output.flush()?)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::actor_system::{Opened, with_queues};
 use super::exit::Failure;
 use super::interrupt::Pause;
-use super::queues::Arguments;
+use super::queues::{Arguments, write_window};
 use super::session;
 use crate::actors::age::Ages;
 use crate::actors::channel::{Condition, Flavor, Level};
@@ -14,7 +14,6 @@ use crate::actors::look::{Channel, Look, channel_label};
 use crate::actors::queued::queued;
 use crate::events::mailbox::{Insight, QueueSample, QueueSource};
 use crate::kernel::session::monotonic_ns;
-use crate::report::moment::Moment;
 use crate::report::output::Output;
 use crate::report::queues::{QueueOrder, QueueWindow};
 use crate::report::summary::{StopReason, Summary};
@@ -236,20 +235,8 @@ impl Sampler<'_> {
     }
 
     fn report(&mut self, window: &QueueWindow) -> Result<(), Failure> {
-        if self.arguments.output.json {
-            let mut moment = Moment::new(session::clock());
-            for sample in window.samples.iter().take(self.arguments.top.unwrap_or(usize::MAX)) {
-                let line = sample.json(window.window, &mut moment);
-                self.output.line(|bytes| bytes.extend_from_slice(line.as_bytes()))?;
-            }
-        } else {
-            if std::mem::replace(&mut self.reported_any, true) {
-                self.output.line(|_| {})?;
-            }
-            let text = window.text(self.arguments.top, self.arguments.output.palette());
-            self.output.line(|bytes| bytes.extend_from_slice(text.trim_end().as_bytes()))?;
-        }
-        Ok(self.output.flush()?)
+        let is_first = !std::mem::replace(&mut self.reported_any, true);
+        write_window(&mut self.output, self.arguments, window, session::clock(), is_first)
     }
 
     fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
